@@ -1,0 +1,98 @@
+#include "libs/base/uuid.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "absl/random/random.h"
+
+namespace fettle::base {
+namespace {
+
+constexpr size_t kTextSize = 36;
+constexpr size_t kByteSize = 16;
+constexpr uint64_t kTimeBits = 48;
+constexpr uint64_t kHighBits = 12;
+constexpr uint64_t kLowBits = 62;
+
+bool IsHyphenPlace(size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+
+// The value of a hex digit, or -1.
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// SplitMix64: one addition and a mix, enough to spread a seed; not for secrets.
+uint64_t NextRandom(uint64_t& state) {
+  uint64_t z = (state += 0x9E3779B97F4A7C15);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+bool IsUuid(std::string_view text) {
+  if (text.size() != kTextSize) return false;
+  for (size_t i = 0; i < kTextSize; ++i) {
+    if (IsHyphenPlace(i) ? text[i] != '-' : HexValue(text[i]) < 0) return false;
+  }
+  return true;
+}
+
+std::string UuidToBytes(std::string_view text) {
+  if (!IsUuid(text)) return {};
+  std::string bytes;
+  bytes.reserve(kByteSize);
+  for (size_t i = 0; i < kTextSize; i += 2) {
+    if (IsHyphenPlace(i)) ++i;
+    bytes.push_back(static_cast<char>(HexValue(text[i]) << 4 | HexValue(text[i + 1])));
+  }
+  return bytes;
+}
+
+std::string UuidFromBytes(std::string_view bytes) {
+  if (bytes.size() != kByteSize) return {};
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(kTextSize, '-');
+  size_t at = 0;
+  for (unsigned char byte : bytes) {
+    if (IsHyphenPlace(at)) ++at;
+    text[at++] = kDigits[byte >> 4];
+    text[at++] = kDigits[byte & 15];
+  }
+  return text;
+}
+
+uint64_t RandomSeed() {
+  static thread_local absl::BitGen generator;
+  return absl::Uniform<uint64_t>(generator);
+}
+
+IdSource::IdSource(absl::Time time, uint64_t seed)
+    : milliseconds_(static_cast<uint64_t>(
+          std::clamp<int64_t>(absl::ToUnixMillis(time), 0, (int64_t{1} << kTimeBits) - 1))),
+      random_(seed),
+      high_(NextRandom(random_) >> (64 - kHighBits + 1)),
+      low_(NextRandom(random_) >> (64 - kLowBits)) {}
+
+std::string IdSource::Next() {
+  // A random step keeps neighbours from being guessed by accident and two sources that met from
+  // staying together.
+  low_ += (NextRandom(random_) >> 32) + 1;
+  high_ += low_ >> kLowBits;
+  low_ &= (uint64_t{1} << kLowBits) - 1;
+
+  const uint64_t first = milliseconds_ << 16 | uint64_t{7} << kHighBits | high_;
+  const uint64_t second = uint64_t{2} << kLowBits | low_;
+  char bytes[kByteSize];
+  for (int i = 0; i < 8; ++i) {
+    bytes[i] = static_cast<char>(first >> (56 - 8 * i));
+    bytes[8 + i] = static_cast<char>(second >> (56 - 8 * i));
+  }
+  return UuidFromBytes({bytes, kByteSize});
+}
+
+}  // namespace fettle::base

@@ -1,0 +1,34 @@
+#include "libs/journal/control_total.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "fettle/journal/v1/access_events.pb.h"
+#include "libs/crypto/digest.h"
+
+namespace fettle::journal {
+
+void ControlTotal::Add(std::string_view id, int64_t pence) {
+  const std::string hash = crypto::Sha256(id);
+  unsigned carry = 0;
+  for (int i = 31; i >= 0; --i) {
+    const unsigned sum =
+        static_cast<uint8_t>(id_hash_sum_[i]) + static_cast<uint8_t>(hash[i]) + carry;
+    id_hash_sum_[i] = static_cast<char>(sum & 0xFF);
+    carry = sum >> 8;
+  }
+  ++count_;
+  pence_ += pence;
+}
+
+absl::Status ControlTotal::Add(const Model& model, Log log, const StoredEvent& item) {
+  std::unique_ptr<Message> event(log == Log::kEvents ? model.event->New()
+                                                     : new v1::AccessEvent());
+  if (!event->ParseFromString(item.value)) {
+    return absl::DataLossError(absl::StrCat("event ", item.position, " cannot be read"));
+  }
+  Add(HeaderOf(*event).id(), log == Log::kEvents ? model.pence(*event) : 0);
+  return absl::OkStatus();
+}
+
+}  // namespace fettle::journal

@@ -1,0 +1,40 @@
+// Totals of an aligned block of positions, by which a consumer and a journal find out whether anything was lost.
+#ifndef FETTLE_LIBS_JOURNAL_CONTROL_TOTAL_H_
+#define FETTLE_LIBS_JOURNAL_CONTROL_TOTAL_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "libs/journal/model.h"
+#include "libs/journal/store.h"
+
+namespace fettle::journal {
+
+// Positions 1 to 4,096 are block 0, and so on.
+inline constexpr int64_t kControlBlockPositions = 4'096;
+
+// Count, pence and the sum of SHA-256(id) mod 2^256 over the events of a block. The order of adding does not matter.
+class ControlTotal {
+ public:
+  ControlTotal() : id_hash_sum_(32, '\0') {}
+
+  void Add(std::string_view id, int64_t pence);
+  // A stored item, decoded by the model. DATA_LOSS when it cannot be read.
+  absl::Status Add(const Model& model, Log log, const StoredEvent& item);
+
+  int64_t count() const { return count_; }
+  int64_t pence() const { return pence_; }
+  // 32 bytes, big-endian.
+  const std::string& id_hash_sum() const { return id_hash_sum_; }
+
+ private:
+  int64_t count_ = 0;
+  int64_t pence_ = 0;
+  std::string id_hash_sum_;
+};
+
+}  // namespace fettle::journal
+
+#endif  // FETTLE_LIBS_JOURNAL_CONTROL_TOTAL_H_

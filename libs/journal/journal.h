@@ -1,0 +1,268 @@
+// The journal of a service: the one writer. Commands queue; the writer takes all that wait, decides them in order,
+// commits them together, and their callers are answered after the commit.
+//
+//   receipt? -> load what reads() names -> decide -> evolve -> index, facts, timers -> one transaction -> answer
+//
+// Threads: a writer, an answering thread and `reader_threads` readers, made here. Submit, Record, Query and the position
+// calls may come from any thread and never block on the disk. Callbacks run on the answering thread or on a reader and
+// must not block.
+#ifndef FETTLE_LIBS_JOURNAL_JOURNAL_H_
+#define FETTLE_LIBS_JOURNAL_JOURNAL_H_
+
+#include <google/protobuf/message.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "fettle/journal/v1/access_events.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/decide.h"
+#include "libs/base/metrics.h"
+#include "libs/journal/model.h"
+#include "libs/journal/store.h"
+
+namespace fettle::journal {
+
+struct JournalOptions {
+  // Name of this journal; a journal restored from a backup goes on under a new one.
+  std::string journal = "main";
+  int64_t batch_commands_max = 256;
+  // Longest time that one batch may spend deciding before it is committed.
+  int64_t batch_ms_max = 20;
+  // Commands and access records that may wait; beyond it callers get RESOURCE_EXHAUSTED.
+  int64_t queue_items_max = 8'192;
+  int64_t reader_threads = 2;
+  // Queries that may wait for a reader.
+  int64_t queries_max = 1'024;
+  // Published bytes of one event; below the broker's message.max.bytes with room for headers.
+  int64_t event_bytes_max = 900'000;
+  // Receipts are kept this long.
+  int64_t receipt_days = 30;
+};
+
+// What a rule gave, with types erased.
+struct AnyDecision {
+  std::vector<base::NewEvent> events;
+  std::unique_ptr<Message> response;  // field 1 is a CommandResult, or the message is empty (timers)
+};
+
+// Who called what, for headers, receipts and access records.
+struct CallInfo {
+  std::string method;  // full name of the rpc
+  base::Caller caller;
+  std::string request_id;  // UUID; empty for queries
+  std::string correlation_id;
+  std::string causation_id;
+  std::string traceparent;
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+// The outcome of a command, given once.
+struct Answer {
+  absl::Status status;
+  std::string response;       // serialised, when OK
+  std::string response_type;  // full name of its message type
+  bool replayed = false;      // the first answer to the same request, again
+};
+
+// A command that waits for its decision. The writer owns it from Submit until Done returns.
+class Command {
+ public:
+  virtual ~Command() = default;
+  virtual base::Reads ReadsOf(const base::View& view) const = 0;
+  virtual absl::StatusOr<AnyDecision> Decide(const base::View& view,
+                                             const base::Context& context) const = 0;
+  // Called once, on the answering thread (or in Submit, when the journal takes no more).
+  virtual void Done(Answer answer) = 0;
+  // The caller has gone: the command is dropped if it is not decided yet.
+  virtual bool Cancelled() const { return false; }
+
+  CallInfo call;
+  base::Evidence evidence;
+  std::optional<int64_t> expected_version;
+  // HMAC of the request as received, to tell a repeated request from another with its id.
+  std::string request_hmac;
+  // The timer that this command is the firing of.
+  std::optional<base::TimerDue> timer;
+};
+
+class JournalSnapshot;
+
+class Journal {
+ public:
+  // Opens the journal on the store: reads positions, refolds when the rules have another code version (with progress in
+  // the log), then starts the threads. `store` and `clock` outlive the journal.
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(Model model, JournalOptions options,
+                                                       Store* store, const base::Clock* clock,
+                                                       base::Metrics* metrics);
+  ~Journal();
+
+  // Queues a command. When the queue is full or the journal stops, Done is called at once.
+  void Submit(std::unique_ptr<Command> command);
+
+  // Stores an access record with the next commit, then calls `done` with the outcome.
+  void Record(const CallInfo& call, v1::Outcome outcome, const std::string& reason,
+              std::vector<std::string> subjects, std::function<void(absl::Status)> done);
+
+  // The receipt of a request, through the writer's queue: what is not there when `done` runs was not decided before.
+  void FindReceipt(const ReceiptKey& key,
+                   std::function<void(absl::StatusOr<std::optional<StoredReceipt>>)> done);
+
+  // Runs `work` on a reader thread. RESOURCE_EXHAUSTED when too many wait; UNAVAILABLE when the snapshot cannot be had.
+  // The snapshot begins after the call and ends with `work`.
+  void Query(std::function<void(absl::StatusOr<JournalSnapshot*>)> work);
+
+  // Commits a consumer's own rows (cursors) together with nothing else; for services that only take events.
+  void CommitCursors(std::vector<StoredCursor> cursors, std::function<void(absl::Status)> done);
+
+  // Due timers are handed to `fire`, which submits a command with `timer` set; it is called on the writer thread and must
+  // not block. `refused` timers come back after a restart only when their state changes.
+  void OnTimer(std::function<void(const base::TimerDue&)> fire);
+
+  // Last committed position of a log.
+  int64_t position(Log log) const {
+    return (log == Log::kEvents ? events_position_ : access_position_).load();
+  }
+  // Calls `wake` after every commit; it must not block. For the relay and the feed.
+  void OnCommit(std::function<void()> wake);
+
+  absl::StatusOr<std::unique_ptr<StoreReader>> NewReader() { return store_->NewReader(); }
+  const Model& model() const { return model_; }
+  // `urn:fettle:<service>:<journal>`, with `:access` for the access log.
+  std::string source(Log log) const;
+
+  // Takes no more, decides and answers what waits, commits it, and ends the threads. Safe to call twice.
+  void Stop();
+
+  // Why the journal stopped by itself (the store failed), or OK.
+  absl::Status failure() const;
+
+ private:
+  struct AccessItem {
+    v1::AccessEvent record;
+    std::function<void(absl::Status)> done;
+  };
+  struct ReceiptItem {
+    ReceiptKey key;
+    std::function<void(absl::StatusOr<std::optional<StoredReceipt>>)> done;
+  };
+  struct CursorItem {
+    std::vector<StoredCursor> cursors;
+    std::function<void(absl::Status)> done;
+  };
+  // One of the four.
+  struct Item {
+    std::unique_ptr<Command> command;
+    std::unique_ptr<AccessItem> access;
+    std::unique_ptr<ReceiptItem> receipt;
+    std::unique_ptr<CursorItem> cursor;
+  };
+  class Batch;
+
+  Journal(Model model, JournalOptions options, Store* store, const base::Clock* clock,
+          base::Metrics* metrics);
+  absl::Status Start();
+  absl::Status RefoldIfNeeded(StoreReader& reader);
+  bool Enqueue(Item item);
+  void WriterLoop();
+  void RunBatch(std::vector<Item> items);
+  void FireDueTimers();
+  void AnswerLoop();
+  void ReaderLoop();
+  void Fail(absl::Status status);
+
+  const Model model_;
+  const JournalOptions options_;
+  Store* const store_;
+  const base::Clock* const clock_;
+
+  base::Counter& commands_;
+  base::Counter& refusals_;
+  base::Counter& overloads_;
+  base::Counter& events_;
+  base::Histogram& batch_commands_;
+  base::Histogram& commit_seconds_;
+
+  mutable absl::Mutex mutex_;
+  std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(const base::TimerDue&)> fire_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> wakes_ ABSL_GUARDED_BY(mutex_);
+
+  absl::Mutex answers_mutex_;
+  std::deque<std::function<void()>> answers_ ABSL_GUARDED_BY(answers_mutex_);
+  bool answers_end_ ABSL_GUARDED_BY(answers_mutex_) = false;
+
+  absl::Mutex queries_mutex_;
+  std::deque<std::function<void(absl::StatusOr<JournalSnapshot*>)>> queries_
+      ABSL_GUARDED_BY(queries_mutex_);
+  bool queries_end_ ABSL_GUARDED_BY(queries_mutex_) = false;
+
+  std::atomic<int64_t> events_position_{0};
+  std::atomic<int64_t> access_position_{0};
+
+  // The writer's own, no lock.
+  absl::Time last_time_ = absl::InfinitePast();
+  absl::Time next_timer_check_ = absl::InfinitePast();
+  absl::Time next_prune_ = absl::InfinitePast();
+  std::unique_ptr<StoreReader> timer_reader_;
+  std::vector<base::TimerDue> firing_;  // handed out, not decided yet
+
+  std::thread writer_;
+  std::thread answering_;
+  std::vector<std::thread> readers_;
+};
+
+// A snapshot of the journal for one query. Every state that is looked at adds its subjects to subjects().
+class JournalSnapshot final : public base::Snapshot {
+ public:
+  JournalSnapshot(const Model* model, StoreReader* reader, int64_t position)
+      : model_(model), reader_(reader), position_(position) {}
+
+  absl::StatusOr<base::View::Stream> Load(std::string_view stream_id) const override;
+  absl::StatusOr<std::optional<std::string>> Holder(int index, std::string_view key) const override;
+  absl::StatusOr<base::ListedPage> List(int index, std::string_view key,
+                                        const common::v1::Page& page) const override;
+  int64_t position() const override { return position_; }
+
+  // The view of what `reads` names, in up to three rounds.
+  absl::StatusOr<base::View> ViewOf(
+      const std::function<base::Reads(const base::View&)>& reads) const;
+  absl::StatusOr<std::optional<StoredReceipt>> Receipt(const ReceiptKey& key) const;
+  // People whose data was looked at, each once.
+  const std::vector<std::string>& subjects() const { return subjects_; }
+  StoreReader& reader() const { return *reader_; }
+
+ private:
+  const Model* model_;
+  StoreReader* reader_;
+  int64_t position_;
+  mutable std::vector<std::string> subjects_;
+};
+
+// The receipt's caller part.
+ReceiptKey ReceiptKeyOf(const base::Caller& caller, const std::string& request_id);
+
+// How a timer calls: as `service:<name>`, with a request id that follows from stream, name and due time, so that it takes
+// effect once however often it is fired.
+CallInfo TimerCall(const Model& model, const base::TimerDue& due);
+
+// Rounds of reads() that a decision may take.
+inline constexpr int kReadRoundsMax = 3;
+
+}  // namespace fettle::journal
+
+#endif  // FETTLE_LIBS_JOURNAL_JOURNAL_H_

@@ -1,0 +1,54 @@
+#include "libs/journal/model.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include "fettle/common/v1/options.pb.h"
+#include "libs/base/check.h"
+
+namespace fettle::journal {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+
+const FieldDescriptor* HeaderField(const Message& event) {
+  const FieldDescriptor* field = event.GetDescriptor()->FindFieldByNumber(1);
+  FETTLE_CHECK(field != nullptr && field->message_type() == common::v1::EventHeader::descriptor(),
+               "field 1 of an event is its header");
+  return field;
+}
+
+}  // namespace
+
+common::v1::EventHeader& MutableHeader(Message& event) {
+  return static_cast<common::v1::EventHeader&>(
+      *event.GetReflection()->MutableMessage(&event, HeaderField(event)));
+}
+
+const common::v1::EventHeader& HeaderOf(const Message& event) {
+  return static_cast<const common::v1::EventHeader&>(
+      event.GetReflection()->GetMessage(event, HeaderField(event)));
+}
+
+EventType TypeOf(const Message& event) {
+  const google::protobuf::OneofDescriptor* oneof =
+      event.GetDescriptor()->FindOneofByName("event");
+  FETTLE_CHECK(oneof != nullptr, "an event has a oneof named event");
+  const FieldDescriptor* field = event.GetReflection()->GetOneofFieldDescriptor(event, oneof);
+  FETTLE_CHECK(field != nullptr, "an event without content");
+  return {field->message_type()->name(),
+          field->options().GetExtension(common::v1::reader_may_ignore)};
+}
+
+std::string CorrelationOf(const Message& state) {
+  const google::protobuf::Reflection& reflection = *state.GetReflection();
+  if (const google::protobuf::OneofDescriptor* kind =
+          state.GetDescriptor()->FindOneofByName("kind")) {
+    const FieldDescriptor* set = reflection.GetOneofFieldDescriptor(state, kind);
+    return set == nullptr ? "" : CorrelationOf(reflection.GetMessage(state, set));
+  }
+  const FieldDescriptor* field = state.GetDescriptor()->FindFieldByName("correlation_id");
+  if (field == nullptr || field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) return "";
+  return reflection.GetString(state, field);
+}
+
+}  // namespace fettle::journal

@@ -1,0 +1,263 @@
+// From a gRPC call to a rule and back: the same path for every rpc of every service.
+//
+//   command: authenticate, authorise, validate -> evidence -> seal private words -> journal -> answer
+//   query:   authenticate, authorise, validate -> snapshot -> rule -> open private words -> access record -> answer
+//
+// A service file is a list of one line per rpc:
+//
+//   class ReferralServiceImpl final : public v1::ReferralService::CallbackService {
+//    public:
+//     explicit ReferralServiceImpl(const rpc::AdapterParts& parts) : adapter_(parts) {}
+//     FETTLE_RPC(SubmitReferral)
+//     FETTLE_RPC(GetReferral)
+//    private:
+//     rpc::Adapter<ReferralRules> adapter_;
+//   };
+//
+// Handlers never block: gRPC has two callback threads on two cores, and a slow one would starve health checks.
+#ifndef FETTLE_LIBS_RPC_ADAPTER_H_
+#define FETTLE_LIBS_RPC_ADAPTER_H_
+
+#include <google/protobuf/empty.pb.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "libs/access/token.h"
+#include "libs/base/metrics.h"
+#include "libs/journal/journal.h"
+#include "libs/rpc/door.h"
+#include "libs/rpc/evidence.h"
+
+#define FETTLE_RPC(Method)                                                                       \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                         \
+                                   const v1::Method##Request* request,                           \
+                                   v1::Method##Response* response) override {                    \
+    return adapter_.Handle(*context, *request, *response);                                       \
+  }
+
+namespace fettle::rpc {
+
+// What the adapter of a service works with; all of it outlives the server.
+struct AdapterParts {
+  journal::Journal* journal = nullptr;
+  access::TokenVerifier* tokens = nullptr;
+  EvidenceSource* evidence = nullptr;
+  // Key of the service for receipts (HMAC of requests).
+  std::string hmac_key;
+  base::Metrics* metrics = nullptr;
+};
+
+// Work of a service's own at the door, beside the shared path. Most services have none.
+struct PlainDoor {
+  // Before evidence: may fill fields that callers may not (digests).
+  template <class Request>
+  absl::Status Prepare(Request&) const {
+    return absl::OkStatus();
+  }
+  // Opens an answer's private words itself and says so; called on a reader thread, so it may read the disk.
+  template <class Response>
+  absl::StatusOr<bool> Open(Response&) const {
+    return false;
+  }
+};
+
+// A call under way, without its types. Made per call; ends itself when the call is finished.
+class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
+ public:
+  virtual ~UnaryCall() = default;
+
+  journal::CallInfo call;
+  const MethodInfo* method = nullptr;
+
+  // The caller has gone, or its deadline has passed.
+  bool Cancelled() const;
+  // Answers the call; refusals leave an access record first (all but overload, outage and missing tokens).
+  void Finish(const absl::Status& status, const std::vector<std::string>& subjects);
+
+ protected:
+  UnaryCall(const AdapterParts& parts, grpc::CallbackServerContext& context,
+            grpc::ServerUnaryReactor* reactor)
+      : parts_(parts), context_(context), reactor_(reactor), start_(absl::Now()) {}
+
+  // Authenticate, authorise, validate.
+  absl::Status Enter(const google::protobuf::Message& request);
+  void FinishNow(const absl::Status& status);
+
+  const AdapterParts& parts_;
+  grpc::CallbackServerContext& context_;
+  grpc::ServerUnaryReactor* const reactor_;
+  const absl::Time start_;
+};
+
+// A command's call.
+class CommandCall : public UnaryCall {
+ public:
+  void Run(const google::protobuf::Message& received);
+
+ protected:
+  using UnaryCall::UnaryCall;
+
+  virtual google::protobuf::Message& request() = 0;
+  virtual google::protobuf::Message& response() = 0;
+  virtual absl::Status Prepare() = 0;
+  virtual base::Reads ReadsOf(const base::View& view) const = 0;
+  virtual base::Questions QuestionsOf(const base::View& view) const = 0;
+  virtual absl::StatusOr<journal::AnyDecision> Decide(const base::View& view,
+                                                      const base::Context& context) const = 0;
+
+ private:
+  class Queued;
+  void AskState();
+  void Ask(const base::Questions& questions);
+  void Queue(Gathered gathered);
+  void Answered(journal::Answer answer);
+
+  std::string request_hmac_;
+  std::optional<int64_t> expected_version_;
+  int attempts_ = 0;
+};
+
+// A query's call.
+class QueryCall : public UnaryCall {
+ public:
+  void Run(const google::protobuf::Message& received);
+
+ protected:
+  using UnaryCall::UnaryCall;
+
+  virtual google::protobuf::Message& request() = 0;
+  virtual google::protobuf::Message& response() = 0;
+  virtual absl::Status Prepare() = 0;
+  virtual absl::Status Answer(const base::Snapshot& snapshot, const base::Context& context) = 0;
+  virtual absl::StatusOr<bool> OpenAtDoor() = 0;
+
+ private:
+  void OpenWords(std::vector<std::string> subjects);
+  void Leave(std::vector<std::string> subjects);
+  void FinishRead(const absl::Status& recorded);
+};
+
+template <class Rules, class Door = PlainDoor>
+class Adapter {
+ public:
+  explicit Adapter(AdapterParts parts, Door door = {})
+      : parts_(std::move(parts)), door_(std::move(door)) {
+    if constexpr (requires(const base::TimerDue& due, const base::View& view,
+                           const base::Context& context) { Rules::Decide(view, due, context); }) {
+      parts_.journal->OnTimer([this](const base::TimerDue& due) { Fire(due); });
+    }
+  }
+
+  template <class Request, class Response>
+  grpc::ServerUnaryReactor* Handle(grpc::CallbackServerContext& context, const Request& request,
+                                   Response& response) {
+    grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
+    if constexpr (requires(const base::View& view, const base::Context& c) {
+                    Rules::Decide(view, request, c);
+                  }) {
+      std::make_shared<TypedCommand<Request, Response>>(*this, context, reactor, request, response)
+          ->Run(request);
+    } else {
+      std::make_shared<TypedQuery<Request, Response>>(*this, context, reactor, request, response)
+          ->Run(request);
+    }
+    return reactor;
+  }
+
+ private:
+  template <class Request, class Response>
+  class TypedCommand final : public CommandCall {
+   public:
+    TypedCommand(Adapter& adapter, grpc::CallbackServerContext& context,
+                 grpc::ServerUnaryReactor* reactor, const Request& request, Response& response)
+        : CommandCall(adapter.parts_, context, reactor),
+          adapter_(adapter),
+          request_(request),
+          response_(response) {}
+
+   private:
+    google::protobuf::Message& request() override { return request_; }
+    google::protobuf::Message& response() override { return response_; }
+    absl::Status Prepare() override { return adapter_.door_.Prepare(request_); }
+    base::Reads ReadsOf(const base::View& view) const override {
+      return Rules::ReadsOf(request_, view);
+    }
+    base::Questions QuestionsOf(const base::View& view) const override {
+      return Rules::QuestionsOf(request_, view);
+    }
+    absl::StatusOr<journal::AnyDecision> Decide(const base::View& view,
+                                                const base::Context& context) const override {
+      absl::StatusOr<base::Decision<Response>> decision = Rules::Decide(view, request_, context);
+      if (!decision.ok()) return decision.status();
+      return journal::AnyDecision{std::move(decision->events),
+                                  std::make_unique<Response>(std::move(decision->response))};
+    }
+
+    Adapter& adapter_;
+    Request request_;
+    Response& response_;
+  };
+
+  template <class Request, class Response>
+  class TypedQuery final : public QueryCall {
+   public:
+    TypedQuery(Adapter& adapter, grpc::CallbackServerContext& context,
+               grpc::ServerUnaryReactor* reactor, const Request& request, Response& response)
+        : QueryCall(adapter.parts_, context, reactor),
+          adapter_(adapter),
+          request_(request),
+          response_(response) {}
+
+   private:
+    google::protobuf::Message& request() override { return request_; }
+    google::protobuf::Message& response() override { return response_; }
+    absl::Status Prepare() override { return adapter_.door_.Prepare(request_); }
+    absl::Status Answer(const base::Snapshot& snapshot, const base::Context& context) override {
+      absl::StatusOr<Response> answer = Rules::Answer(snapshot, request_, context);
+      if (!answer.ok()) return answer.status();
+      response_ = *std::move(answer);
+      return absl::OkStatus();
+    }
+    absl::StatusOr<bool> OpenAtDoor() override { return adapter_.door_.Open(response_); }
+
+    Adapter& adapter_;
+    Request request_;
+    Response& response_;
+  };
+
+  // The firing of a timer: a command of the service itself.
+  class TimerCommand final : public journal::Command {
+   public:
+    base::Reads ReadsOf(const base::View& view) const override {
+      return Rules::ReadsOf(*timer, view);
+    }
+    absl::StatusOr<journal::AnyDecision> Decide(const base::View& view,
+                                                const base::Context& context) const override {
+      absl::StatusOr<base::Decision<google::protobuf::Empty>> decision =
+          Rules::Decide(view, *timer, context);
+      if (!decision.ok()) return decision.status();
+      return journal::AnyDecision{std::move(decision->events),
+                                  std::make_unique<google::protobuf::Empty>()};
+    }
+    void Done(journal::Answer) override {}
+  };
+
+  void Fire(const base::TimerDue& due) {
+    auto command = std::make_unique<TimerCommand>();
+    command->timer = due;
+    command->call = journal::TimerCall(parts_.journal->model(), due);
+    parts_.journal->Submit(std::move(command));
+  }
+
+  AdapterParts parts_;
+  Door door_;
+};
+
+}  // namespace fettle::rpc
+
+#endif  // FETTLE_LIBS_RPC_ADAPTER_H_

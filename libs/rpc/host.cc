@@ -1,0 +1,71 @@
+#include "libs/rpc/host.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include "absl/strings/str_cat.h"
+#include "libs/rpc/limits.h"
+
+namespace fettle::rpc {
+namespace {
+
+constexpr size_t kServerMemoryBytesMax = 48 << 20;
+constexpr int kStreamsPerConnectionMax = 1'000;
+constexpr int kMetadataBytesMax = 16 << 10;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Host>> Host::Start(const HostOptions& options,
+                                                  const Identity& identity,
+                                                  const std::vector<grpc::Service*>& services) {
+  static const bool once = [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)once;
+
+  grpc::SslServerCredentialsOptions ssl(
+      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  ssl.pem_root_certs = identity.ca_pem;
+  ssl.pem_key_cert_pairs.push_back({identity.key_pem, identity.certificate_pem});
+
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(absl::StrCat(options.listen_address, ":", options.listen_port),
+                           grpc::SslServerCredentials(ssl), &port);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kKeepaliveMinMs);
+  // Two servers on one port would share its connections without a word.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  grpc::ResourceQuota quota("fettle");
+  quota.Resize(kServerMemoryBytesMax);
+  builder.SetResourceQuota(quota);
+
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", options.listen_address, ":", options.listen_port,
+        " (listen_port): in use, or the certificate cannot be read; choose another port"));
+  }
+  return std::unique_ptr<Host>(new Host(std::move(server), port));
+}
+
+Host::~Host() { Stop(); }
+
+void Host::Stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  server_->GetHealthCheckService()->SetServingStatus(false);
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + absl::Milliseconds(kShutdownMsMax)));
+  server_->Wait();
+}
+
+}  // namespace fettle::rpc

@@ -1,0 +1,54 @@
+#ifndef FETTLE_LIBS_SEAL_SEALER_H_
+#define FETTLE_LIBS_SEAL_SEALER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+// Per-person sealing of private words: whoever has lost the key has lost the words, which is how a
+// person is forgotten in a log from which nothing can be taken. Pure functions, any thread.
+namespace fettle::seal {
+
+inline constexpr size_t kPersonKeyBytes = 32;
+
+// The key of one person. The bytes are overwritten when the object ends; it is handed on by
+// pointer.
+struct PersonKey {
+  PersonKey(std::string person_id, int32_t version, std::string key);
+  ~PersonKey();
+  PersonKey(PersonKey&&) = default;
+  PersonKey(const PersonKey&) = delete;
+  PersonKey& operator=(const PersonKey&) = delete;
+
+  std::string person_id;
+  int32_t version;
+  std::string key;  // kPersonKeyBytes random bytes; another length stops the process when used
+};
+
+// A new random key.
+PersonKey MakePersonKey(std::string person_id, int32_t version);
+
+// AES-256-GCM bytes for SealedText.bytes; the version goes beside them. Person, version and `aad`
+// are bound: the words open only under the same three. `aad` says where the words stand (message
+// and field, such as "fettle.referral.v1.ReferralSubmitted.reason"), so that they cannot be moved
+// to another place.
+std::string SealWords(const PersonKey& key, std::string_view words, std::string_view aad);
+
+// DATA_LOSS: not these words, not this key or not this place.
+absl::StatusOr<std::string> OpenWords(const PersonKey& key, std::string_view sealed,
+                                      std::string_view aad);
+
+inline constexpr size_t kBlindDigestBytes = 32;
+
+// HMAC-SHA-256 with a key of the service, for looking up a value that is stored sealed. `label`
+// names what the value is ("nhs-number"), so that equal values of two kinds do not meet. Give the
+// value in its one normal form.
+std::string BlindDigest(std::string_view service_key, std::string_view label,
+                        std::string_view value);
+
+}  // namespace fettle::seal
+
+#endif  // FETTLE_LIBS_SEAL_SEALER_H_

@@ -1,0 +1,96 @@
+// The rules of the registry: who a person is and which organisations exist. Pure functions; see libs/base/decide.h.
+#ifndef FETTLE_SERVICES_PERSON_DOMAIN_PERSON_RULES_H_
+#define FETTLE_SERVICES_PERSON_DOMAIN_PERSON_RULES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "fettle/person/v1/person_events.pb.h"
+#include "fettle/person/v1/person_service.pb.h"
+#include "fettle/person/v1/person_state.pb.h"
+#include "libs/base/decide.h"
+
+namespace fettle::person {
+
+// Numbers of the entries; never reused.
+enum PersonIndex : int {
+  // Unique. Digest of an NHS number -> the person who holds it now, or who stands for the one who held it (INV-8).
+  kNumberIndex = 1,
+  // Unique. ODS code -> organisation.
+  kOrganisationIndex = 2,
+  // Kind -> organisations, by name and code; kind 0 is all of them.
+  kKindIndex = 3,
+};
+
+// The day lies in its validity period (INV-10).
+bool IsValidOn(const v1::Organisation& organisation, std::string_view date);
+
+struct PersonRules {
+  using Event = v1::PersonEvent;
+  using State = v1::PersonState;
+  static constexpr std::string_view kService = "person";
+  static constexpr int64_t kCodeVersion = 1;
+
+  static base::Reads ReadsOf(const v1::EnsurePersonRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::UpdatePersonRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::MergePersonsRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::RegisterOrganisationRequest& request,
+                             const base::View& view);
+
+  // Only whose key seals the words: the registry asks nobody else.
+  static base::Questions QuestionsOf(const v1::EnsurePersonRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::UpdatePersonRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::MergePersonsRequest&, const base::View&) {
+    return {};
+  }
+  static base::Questions QuestionsOf(const v1::RegisterOrganisationRequest&, const base::View&) {
+    return {};
+  }
+
+  template <class Response>
+  using Decided = absl::StatusOr<base::Decision<Response>>;
+  static Decided<v1::EnsurePersonResponse> Decide(const base::View& view,
+                                                  const v1::EnsurePersonRequest& request,
+                                                  const base::Context& context);
+  static Decided<v1::UpdatePersonResponse> Decide(const base::View& view,
+                                                  const v1::UpdatePersonRequest& request,
+                                                  const base::Context& context);
+  static Decided<v1::MergePersonsResponse> Decide(const base::View& view,
+                                                  const v1::MergePersonsRequest& request,
+                                                  const base::Context& context);
+  static Decided<v1::RegisterOrganisationResponse> Decide(
+      const base::View& view, const v1::RegisterOrganisationRequest& request,
+      const base::Context& context);
+
+  static void Evolve(State& state, const Event& event);
+  static std::vector<base::Entry> Index(const State& state);
+  static std::vector<base::Timer> Timers(const State&) { return {}; }
+  static std::vector<base::Entry> Facts(const Event&) { return {}; }
+  static std::vector<std::string> Subjects(const State& state);
+  static int64_t Pence(const Event&) { return 0; }
+
+  static absl::StatusOr<v1::GetPersonResponse> Answer(const base::Snapshot& snapshot,
+                                                      const v1::GetPersonRequest& request,
+                                                      const base::Context& context);
+  static absl::StatusOr<v1::FindPersonByNhsNumberResponse> Answer(
+      const base::Snapshot& snapshot, const v1::FindPersonByNhsNumberRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::GetPersonContextResponse> Answer(
+      const base::Snapshot& snapshot, const v1::GetPersonContextRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::GetOrganisationResponse> Answer(
+      const base::Snapshot& snapshot, const v1::GetOrganisationRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::ListOrganisationsResponse> Answer(
+      const base::Snapshot& snapshot, const v1::ListOrganisationsRequest& request,
+      const base::Context& context);
+};
+
+}  // namespace fettle::person
+
+#endif  // FETTLE_SERVICES_PERSON_DOMAIN_PERSON_RULES_H_

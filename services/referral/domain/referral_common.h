@@ -1,0 +1,83 @@
+// What the files of the referral's rules share. Not for others.
+#ifndef FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_COMMON_H_
+#define FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_COMMON_H_
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/referral/domain/referral_rules.h"
+
+namespace fettle::referral {
+
+// Keys of the indices.
+std::string OpenKey(std::string_view person_id, std::string_view service_id);
+std::string MessageKey(std::string_view request_id, std::string_view correlation_id);
+std::string CaseKey(std::string_view correlation_id);
+std::string CaseNumberKey(std::string_view organisation, std::string_view case_number);
+std::string OrganisationKey(std::string_view organisation, v1::ReferralStatus status);
+std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
+                      v1::ReferralStatus status);
+
+// `IN_TRIAGE`.
+std::string_view StatusName(v1::ReferralStatus status);
+// The words are there; decide sees them sealed.
+inline bool HasWords(const common::v1::SealedText& text) { return !text.sealed().empty(); }
+// Later than today, beyond 5 minutes of a partner's clock running ahead (INV-31).
+bool IsFuture(std::string_view date, const base::Context& context);
+
+// The organisations of a referral: who referred, and who was asked to help. A draft is its author's
+// alone (INV-21).
+bool IsReferrer(const v1::ReferralState& state, const base::Caller& caller);
+bool IsReceiver(const v1::ReferralState& state, const base::Caller& caller);
+
+// The referral that a command names. NOT_FOUND when there is none and when it is another
+// organisation's: the two answers are one, so that nobody learns whom others help.
+absl::StatusOr<const v1::ReferralState*> FindReferral(const base::View& view,
+                                                      const std::string& referral_id,
+                                                      const base::Caller& caller);
+absl::Status ReferralNotFound();
+// PERMISSION_DENIED for who may see the referral but not do this (INV-25).
+absl::Status RequireReferrer(const v1::ReferralState& state, const base::Caller& caller);
+absl::Status RequireReceiver(const v1::ReferralState& state, const base::Caller& caller);
+// FAILED_PRECONDITION for a change of status that is not in the table (INV-17).
+absl::Status RequireMayBecome(const v1::ReferralState& state, v1::ReferralStatus status);
+
+// A partner's message is brought by the partner's system, once (INV-149), and not after a newer one
+// of its case (INV-150). `state` is null for a new referral.
+absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const v1::ReferralState* state,
+                                 const base::View& view, const base::Context& context);
+
+// What an event keeps of the person's facts: the age as of today (INV-14), and no GP practice of a
+// restricted person (INV-139).
+common::v1::PersonContext Recorded(common::v1::PersonContext person, const std::string& today);
+
+// An event for the referral, on the referral's journey.
+template <class Response>
+v1::ReferralEvent& AddEvent(base::Decision<Response>& decision, const v1::ReferralState& state) {
+  auto& event = decision.template Add<v1::ReferralEvent>(state.referral_id());
+  event.mutable_header()->set_correlation_id(state.correlation_id());
+  return event;
+}
+
+// `{a, b}` as `a, b`, for messages and metadata.
+std::string Joined(const std::vector<std::string>& items);
+
+// The fields of `from` that are set replace those of `into`; the reason and the risks as a whole.
+void MergeDetails(v1::ReferralDetails& into, const v1::ReferralDetails& from);
+
+// Names of the mandatory items (PRSB Social Prescribing v1.1) that the details lack, in the order
+// of the standard. The referrer's organisation is missing too when it is not known to the registry.
+std::vector<std::string> MissingDetails(const v1::ReferralDetails& details,
+                                        bool organisation_valid);
+// `name` is one of those that MissingDetails gives, not one of the person's.
+bool IsDetailItem(std::string_view name);
+// Where a request holds the item: `details.referrer.name`, `person.first_name`.
+std::string FieldOfItem(std::string_view name);
+
+}  // namespace fettle::referral
+
+#endif  // FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_COMMON_H_

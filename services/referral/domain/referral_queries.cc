@@ -1,0 +1,219 @@
+// What the two organisations of a referral may see of it.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "libs/base/status.h"
+#include "services/referral/domain/referral_common.h"
+#include "services/referral/domain/transitions.h"
+
+namespace fettle::referral {
+namespace {
+
+constexpr int kPageSizeDefault = 50;
+constexpr int kPageSizeMax = 200;
+// Open referrals that may share a partner's case: more are not looked at.
+constexpr int kCaseReferralsMax = 20;
+
+// The referral, or null when there is none that the caller may see.
+struct Found {
+  base::View::Stream stream;
+  const v1::ReferralState* state = nullptr;
+};
+
+absl::StatusOr<Found> Find(const base::Snapshot& snapshot, std::string_view referral_id,
+                           const base::Caller& caller) {
+  Found found;
+  FETTLE_ASSIGN_OR_RETURN(found.stream, snapshot.Load(referral_id));
+  const auto* state = static_cast<const v1::ReferralState*>(found.stream.state.get());
+  if (found.stream.version > 0 && (IsReferrer(*state, caller) || IsReceiver(*state, caller))) {
+    found.state = state;
+  }
+  return found;
+}
+
+// What a list shows.
+v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
+  v1::Referral referral;
+  referral.set_referral_id(state.referral_id());
+  referral.set_version(version);
+  referral.set_status(state.status());
+  referral.set_person_id(state.person_id());
+  *referral.mutable_service() = state.service();
+  *referral.mutable_missing_items() = state.missing_items();
+  referral.set_replaces(state.replaces());
+  if (state.has_submit_time()) *referral.mutable_submit_time() = state.submit_time();
+  if (state.has_accept_time()) *referral.mutable_accept_time() = state.accept_time();
+  referral.set_first_contact_date(state.first_contact_date());
+  referral.set_worker_id(state.worker_id());
+  referral.set_priority(state.priority());
+  referral.set_rejection_reason_code(state.rejection_reason_code());
+  referral.set_no_outcome_reason_code(state.no_outcome_reason_code());
+  referral.set_closed_date(state.closed_date());
+  referral.set_withdrawal_reason_code(state.withdrawal_reason_code());
+  referral.set_correlation_id(state.correlation_id());
+  if (state.has_update_time()) *referral.mutable_update_time() = state.update_time();
+  referral.set_intake(state.intake());
+  referral.set_referring_organisation(state.referring_organisation());
+  return referral;
+}
+
+// One of the lists that ListReferrals merges, with its next referral.
+struct StatusList {
+  v1::ReferralStatus status;
+  std::string key;
+  std::string after;  // page token of what was given out
+  std::string head;   // empty: read to its end
+  std::string next;   // page token behind `head`
+
+  absl::Status Advance(const base::Snapshot& snapshot, int index) {
+    common::v1::Page page;
+    page.set_page_size(1);
+    page.set_page_token(after);
+    FETTLE_ASSIGN_OR_RETURN(const base::ListedPage listed, snapshot.List(index, key, page));
+    head = listed.streams.empty() ? "" : listed.streams.front();
+    next = listed.next;
+    return absl::OkStatus();
+  }
+};
+
+absl::Status BadPageToken() {
+  return base::InvalidField("page.page_token", "PAGE_TOKEN_NOT_VALID",
+                            "next_page_token of the page before, with the same filters");
+}
+
+// The lists that a request wants, each where the page before ended.
+absl::StatusOr<std::vector<StatusList>> ListsOf(const v1::ListReferralsRequest& request,
+                                                const std::string& organisation) {
+  std::vector<StatusList> lists;
+  for (int status = v1::REFERRAL_STATUS_DRAFT; status <= v1::ReferralStatus_MAX; ++status) {
+    const auto wanted = static_cast<v1::ReferralStatus>(status);
+    if (request.status() != v1::REFERRAL_STATUS_UNSPECIFIED ? wanted != request.status()
+                                                            : IsTerminal(wanted)) {
+      continue;
+    }
+    lists.push_back({.status = wanted,
+                     .key = request.worker_id().empty()
+                                ? OrganisationKey(organisation, wanted)
+                                : WorkerKey(organisation, request.worker_id(), wanted),
+                     .after = "",
+                     .head = "",
+                     .next = ""});
+  }
+  if (request.page().page_token().empty()) return lists;
+
+  std::string bytes;
+  v1::ReferralPlace place;
+  if (!absl::WebSafeBase64Unescape(request.page().page_token(), &bytes) ||
+      !place.ParseFromString(bytes) || place.statuses_size() == 0) {
+    return BadPageToken();
+  }
+  std::vector<StatusList> unread;
+  for (const v1::StatusPlace& status : place.statuses()) {
+    const auto list = std::ranges::find(lists, status.status(), &StatusList::status);
+    if (list == lists.end()) return BadPageToken();
+    unread.push_back(*list);
+    unread.back().after = status.after();
+  }
+  return unread;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapshot& snapshot,
+                                                              const v1::GetReferralRequest& request,
+                                                              const base::Context& context) {
+  FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, request.referral_id(), context.caller));
+  if (found.state == nullptr) return ReferralNotFound();
+  v1::GetReferralResponse response;
+  *response.mutable_referral() = Summary(*found.state, found.stream.version);
+  v1::Referral& referral = *response.mutable_referral();
+  *referral.mutable_details() = found.state->details();
+  if (found.state->has_comment()) *referral.mutable_comment() = found.state->comment();
+  *referral.mutable_outcomes() = found.state->outcomes();
+  response.set_position(snapshot.position());
+  return response;
+}
+
+// Merges the lists of the wanted states by id, which is by time. A page costs one look into an
+// index for each of its referrals and one for each state, however many referrals there are.
+absl::StatusOr<v1::ListReferralsResponse> ReferralRules::Answer(
+    const base::Snapshot& snapshot, const v1::ListReferralsRequest& request,
+    const base::Context& context) {
+  const int page_size =
+      request.page().page_size() == 0 ? kPageSizeDefault : request.page().page_size();
+  if (page_size < 0 || page_size > kPageSizeMax) {
+    return base::InvalidField("page.page_size", "PAGE_SIZE_NOT_VALID", "1 to 200, or 0 for 50");
+  }
+  const int index = request.worker_id().empty() ? kOrganisationIndex : kWorkerIndex;
+  FETTLE_ASSIGN_OR_RETURN(std::vector<StatusList> lists,
+                          ListsOf(request, context.caller.organisation));
+  for (StatusList& list : lists) FETTLE_RETURN_IF_ERROR(list.Advance(snapshot, index));
+  std::erase_if(lists, [](const StatusList& list) { return list.head.empty(); });
+
+  v1::ListReferralsResponse response;
+  while (response.referrals_size() < page_size && !lists.empty()) {
+    const auto newest = std::ranges::max_element(lists, {}, &StatusList::head);
+    FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, newest->head, context.caller));
+    if (found.state != nullptr) {
+      *response.add_referrals() = Summary(*found.state, found.stream.version);
+    }
+    newest->after = newest->next;
+    newest->head.clear();
+    if (!newest->after.empty()) FETTLE_RETURN_IF_ERROR(newest->Advance(snapshot, index));
+    if (newest->head.empty()) lists.erase(newest);
+  }
+  if (!lists.empty()) {
+    v1::ReferralPlace place;
+    for (const StatusList& list : lists) {
+      v1::StatusPlace& status = *place.add_statuses();
+      status.set_status(list.status);
+      status.set_after(list.after);
+    }
+    response.set_next_page_token(absl::WebSafeBase64Escape(place.SerializeAsString()));
+  }
+  response.set_position(snapshot.position());
+  return response;
+}
+
+absl::StatusOr<v1::FindPartnerMessageResponse> ReferralRules::Answer(
+    const base::Snapshot& snapshot, const v1::FindPartnerMessageRequest& request,
+    const base::Context& context) {
+  v1::FindPartnerMessageResponse response;
+  response.set_position(snapshot.position());
+  FETTLE_ASSIGN_OR_RETURN(
+      const std::optional<std::string> holder,
+      snapshot.Holder(kMessageIndex,
+                      MessageKey(request.partner_request_id(), request.partner_correlation_id())));
+  if (holder) {
+    FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, *holder, context.caller));
+    if (found.state != nullptr) {
+      response.set_referral_id(*holder);
+      response.set_same_body(
+          std::ranges::any_of(found.state->partner_messages(), [&](const auto& message) {
+            return message.request_id() == request.partner_request_id() &&
+                   message.correlation_id() == request.partner_correlation_id() &&
+                   message.body_sha256() == request.body_sha256();
+          }));
+    }
+  }
+
+  std::vector<std::string> keys = {CaseKey(request.partner_correlation_id())};
+  if (!request.case_number().empty()) {
+    keys.push_back(CaseNumberKey(context.caller.organisation, request.case_number()));
+  }
+  for (const std::string& key : keys) {
+    common::v1::Page page;
+    page.set_page_size(kCaseReferralsMax);
+    FETTLE_ASSIGN_OR_RETURN(const base::ListedPage listed, snapshot.List(kCaseIndex, key, page));
+    for (const std::string& referral_id : listed.streams) {
+      FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, referral_id, context.caller));
+      if (found.state == nullptr) continue;
+      response.set_open_referral_id(std::max(response.open_referral_id(), referral_id));
+      break;
+    }
+  }
+  return response;
+}
+
+}  // namespace fettle::referral

@@ -1,0 +1,116 @@
+// The rules of a referral's life: pure functions on the messages of fettle.referral.v1
+// (libs/base/decide.h says how they are run). One stream a referral.
+#ifndef FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
+#define FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "fettle/referral/v1/referral_events.pb.h"
+#include "fettle/referral/v1/referral_service.pb.h"
+#include "fettle/referral/v1/referral_state.pb.h"
+#include "libs/base/decide.h"
+
+namespace fettle::referral {
+
+// Numbers of the indices, never reused.
+enum ReferralIndex : int {
+  // Unique: person and service -> the one open referral (INV-32).
+  kOpenIndex = 1,
+  // Unique, a fact: request id and correlation id of a partner's message -> the referral that it
+  // made or changed.
+  kMessageIndex = 2,
+  // A partner's case -> its open referrals, newest first.
+  kCaseIndex = 3,
+  // Organisation and status -> its referrals, newest first.
+  kOrganisationIndex = 4,
+  // Organisation, worker and status -> the worker's referrals, newest first.
+  kWorkerIndex = 5,
+};
+
+// Messages of a partner about one referral: more are refused, so that its state stays small.
+inline constexpr int kPartnerMessagesMax = 1000;
+
+struct ReferralRules {
+  using Event = v1::ReferralEvent;
+  using State = v1::ReferralState;
+  static constexpr std::string_view kService = "referral";
+  static constexpr int64_t kCodeVersion = 1;
+
+  static base::Reads ReadsOf(const v1::SubmitReferralRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::ProvideMissingDetailsRequest& request,
+                             const base::View& view);
+  static base::Reads ReadsOf(const v1::WithdrawReferralRequest& request, const base::View& view);
+  template <class Request>
+  requires requires(const Request& request) { request.referral_id(); }
+  static base::Reads ReadsOf(const Request& request, const base::View&) {
+    return {.streams = {request.referral_id()}, .unique = {}};
+  }
+
+  static base::Questions QuestionsOf(const v1::SubmitReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::ProvideMissingDetailsRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::StartTriageRequest& request, const base::View& view);
+  static base::Questions QuestionsOf(const v1::AcceptReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RejectReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::StartReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::CompleteReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::WithdrawReferralRequest& request,
+                                     const base::View& view);
+
+  template <class Response>
+  using Decided = absl::StatusOr<base::Decision<Response>>;
+  static Decided<v1::SubmitReferralResponse> Decide(const base::View& view,
+                                                    const v1::SubmitReferralRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::ProvideMissingDetailsResponse> Decide(
+      const base::View& view, const v1::ProvideMissingDetailsRequest& request,
+      const base::Context& context);
+  static Decided<v1::StartTriageResponse> Decide(const base::View& view,
+                                                 const v1::StartTriageRequest& request,
+                                                 const base::Context& context);
+  static Decided<v1::AcceptReferralResponse> Decide(const base::View& view,
+                                                    const v1::AcceptReferralRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::RejectReferralResponse> Decide(const base::View& view,
+                                                    const v1::RejectReferralRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::StartReferralResponse> Decide(const base::View& view,
+                                                   const v1::StartReferralRequest& request,
+                                                   const base::Context& context);
+  static Decided<v1::CompleteReferralResponse> Decide(const base::View& view,
+                                                      const v1::CompleteReferralRequest& request,
+                                                      const base::Context& context);
+  static Decided<v1::WithdrawReferralResponse> Decide(const base::View& view,
+                                                      const v1::WithdrawReferralRequest& request,
+                                                      const base::Context& context);
+
+  static void Evolve(State& state, const Event& event);
+  static std::vector<base::Entry> Index(const State& state);
+  static std::vector<base::Timer> Timers(const State&) { return {}; }
+  static std::vector<base::Entry> Facts(const Event& event);
+  static std::vector<std::string> Subjects(const State& state);
+  static int64_t Pence(const Event&) { return 0; }
+
+  static absl::StatusOr<v1::GetReferralResponse> Answer(const base::Snapshot& snapshot,
+                                                        const v1::GetReferralRequest& request,
+                                                        const base::Context& context);
+  static absl::StatusOr<v1::ListReferralsResponse> Answer(const base::Snapshot& snapshot,
+                                                          const v1::ListReferralsRequest& request,
+                                                          const base::Context& context);
+  static absl::StatusOr<v1::FindPartnerMessageResponse> Answer(
+      const base::Snapshot& snapshot, const v1::FindPartnerMessageRequest& request,
+      const base::Context& context);
+};
+
+}  // namespace fettle::referral
+
+#endif  // FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_

@@ -1,0 +1,223 @@
+// What the tests of the referral's rules share: a small region, and referrals that have come to
+// each state.
+#ifndef FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_TESTING_H_
+#define FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_TESTING_H_
+
+#include <google/protobuf/util/time_util.h>
+
+#include <string>
+
+#include "libs/base/decide_testing.h"
+#include "services/referral/domain/referral_common.h"
+#include "services/referral/domain/referral_rules.h"
+
+namespace fettle::referral {
+
+inline constexpr char kPractice[] = "A81001";  // refers
+inline constexpr char kProvider[] = "RXH01";   // runs the services
+inline constexpr char kStranger[] = "RYZ99";   // has nothing to do with it
+inline constexpr char kPerson[] = "0196d5a0-0001-7000-8000-000000000001";
+inline constexpr char kOtherPerson[] = "0196d5a0-0001-7000-8000-000000000002";
+inline constexpr char kService[] = "0196d5a0-0002-7000-8000-000000000001";
+inline constexpr char kOtherService[] = "0196d5a0-0002-7000-8000-000000000002";
+inline constexpr char kNobody[] = "0196d5a0-0003-7000-8000-00000000ffff";
+inline constexpr char kToday[] = "2025-03-17";  // of TestJournal's clock
+
+class ReferralTest : public base::DomainTest<ReferralRules> {
+ protected:
+  using State = v1::ReferralState;
+
+  ReferralTest() {
+    for (const char* id : {kPerson, kOtherPerson}) {
+      common::v1::PersonContext& person = journal.people[id];
+      person.set_person_id(id);
+      person.set_version(3);
+      person.set_gp_practice(kPractice);
+      person.set_icb("QHM");
+      person.set_age_years(44);
+      person.set_age_date(kToday);
+      person.set_next_birthday("2025-06-01");
+    }
+    for (const char* code : {kPractice, kProvider, kStranger}) {
+      journal.organisations[code] = {.icb = "QHM", .start_date = "2015-04-01", .end_date = ""};
+    }
+    AsReferrer();
+  }
+
+  void As(const std::string& organisation, const std::string& role) {
+    journal.caller = {.subject = role + "-of-" + organisation,
+                      .is_service = false,
+                      .organisation = organisation,
+                      .role = role,
+                      .purpose = "direct_care"};
+  }
+  void AsReferrer() { As(kPractice, "referrer"); }
+  void AsPartner() { As(kPractice, "integrator"); }
+  void AsReceiver() { As(kProvider, "link_worker"); }
+  void AsStranger() { As(kStranger, "link_worker"); }
+
+  static v1::ReferralDetails CompleteDetails() {
+    v1::ReferralDetails details;
+    details.mutable_referrer()->mutable_name()->set_text("Dr Ada Referrer");
+    details.mutable_referrer()->set_service("Harbour Surgery");
+    details.mutable_referrer()->set_organisation(kPractice);
+    details.mutable_referrer()->mutable_contact()->set_text("0113 496 0000");
+    details.set_referral_date("2025-03-14");
+    details.mutable_reason()->set_code("LONELINESS");
+    details.mutable_reason()->mutable_text()->set_text("has not left the house");
+    details.set_priority(v1::PRIORITY_ROUTINE);
+    details.add_risks()->set_kind(v1::RISK_KIND_NONE_KNOWN);
+    details.set_consent(v1::CONSENT_DIRECT_CARE_INFORMED);
+    return details;
+  }
+
+  static v1::SubmitReferralRequest Submit(const std::string& person = kPerson,
+                                          const std::string& service = kService) {
+    v1::SubmitReferralRequest request;
+    request.set_person_id(person);
+    request.mutable_service()->set_service_id(service);
+    request.mutable_service()->set_organisation(kProvider);
+    *request.mutable_details() = CompleteDetails();
+    request.set_intake(v1::INTAKE_DIRECT);
+    return request;
+  }
+
+  // Message `number` of a partner's case.
+  static v1::PartnerMessage Message(int number) {
+    const std::string digits = std::to_string(1000 + number);
+    v1::PartnerMessage message;
+    message.set_request_id("0196d5a0-0004-7000-8000-00000000" + digits);
+    message.set_correlation_id("0196d5a0-0005-7000-8000-000000000001");
+    message.set_body_sha256("hash of " + digits);
+    message.set_case_number("CASE-7");
+    message.mutable_body()->set_text("{\"resourceType\":\"Bundle\"}");
+    message.set_last_updated("2025-03-14T10:00:0" + std::to_string(number % 10) + "Z");
+    return message;
+  }
+  // What the first message of a case may lack: nearly everything.
+  static v1::SubmitReferralRequest SubmitByPartner(int number = 1) {
+    v1::SubmitReferralRequest request = Submit();
+    request.clear_details();
+    request.mutable_details()->set_source_code("108161000000109");
+    request.set_intake(v1::INTAKE_BARS_INCOMPLETE_ALLOWED);
+    *request.mutable_partner_message() = Message(number);
+    return request;
+  }
+
+  static v1::ProvideMissingDetailsRequest Provide(const std::string& id) {
+    v1::ProvideMissingDetailsRequest request;
+    request.set_referral_id(id);
+    return request;
+  }
+  static v1::StartTriageRequest Triage(const std::string& id) {
+    v1::StartTriageRequest request;
+    request.set_referral_id(id);
+    return request;
+  }
+  static v1::AcceptReferralRequest Accept(const std::string& id) {
+    v1::AcceptReferralRequest request;
+    request.set_referral_id(id);
+    return request;
+  }
+  static v1::RejectReferralRequest Reject(const std::string& id) {
+    v1::RejectReferralRequest request;
+    request.set_referral_id(id);
+    request.set_reason_code("22");
+    return request;
+  }
+  static v1::StartReferralRequest Start(const std::string& id) {
+    v1::StartReferralRequest request;
+    request.set_referral_id(id);
+    request.set_worker_id("worker-1");
+    request.set_first_contact_date(kToday);
+    return request;
+  }
+  static v1::CompleteReferralRequest Complete(const std::string& id) {
+    v1::CompleteReferralRequest request;
+    request.set_referral_id(id);
+    request.add_outcomes()->set_code("CONNECTED_TO_GROUP");
+    request.set_closed_date(kToday);
+    return request;
+  }
+  static v1::WithdrawReferralRequest Withdraw(const std::string& id) {
+    v1::WithdrawReferralRequest request;
+    request.set_referral_id(id);
+    request.set_reason_code("NO_LONGER_REQUIRED");
+    return request;
+  }
+
+  // The id of a referral that was submitted, started to be looked at, and so on; the caller is then
+  // the receiver.
+  std::string Submitted(const v1::SubmitReferralRequest& request = Submit()) {
+    request.has_partner_message() ? AsPartner() : AsReferrer();
+    const auto done = journal.When(request);
+    EXPECT_THAT(done, base::IsDone());
+    AsReceiver();
+    return done.ok() ? done->response.referral_id() : kNobody;
+  }
+  std::string InTriage(const v1::SubmitReferralRequest& request = Submit()) {
+    const std::string id = Submitted(request);
+    EXPECT_THAT(journal.When(Triage(id)), base::IsDone());
+    return id;
+  }
+  std::string Accepted() {
+    const std::string id = InTriage();
+    EXPECT_THAT(journal.When(Accept(id)), base::IsDone());
+    return id;
+  }
+  std::string Active() {
+    const std::string id = Accepted();
+    EXPECT_THAT(journal.When(Start(id)), base::IsDone());
+    return id;
+  }
+
+  // A referral in any state, also those that no command reaches yet; `referrer` and `receiver` are
+  // its organisations.
+  State StateIn(v1::ReferralStatus status, const std::string& id, const std::string& referrer,
+                const std::string& receiver) const {
+    const google::protobuf::Timestamp time =
+        google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
+            absl::ToUnixNanos(journal.now - absl::Hours(1)));
+    State state;
+    state.set_referral_id(id);
+    state.set_status(status);
+    state.set_person_id(kPerson);
+    state.mutable_service()->set_service_id(kService);
+    state.mutable_service()->set_organisation(receiver);
+    state.set_referring_organisation(referrer);
+    *state.mutable_details() = CompleteDetails();
+    base::ForEachSealedText(state, [](common::v1::SealedText& text) {
+      text.set_sealed(text.text());
+      text.clear_text();
+    });
+    state.set_intake(v1::INTAKE_DIRECT);
+    state.set_correlation_id("0196d5a0-c0c0-7000-8000-000000000001");
+    *state.mutable_submit_time() = time;
+    if (status >= v1::REFERRAL_STATUS_ACCEPTED) *state.mutable_accept_time() = time;
+    if (status >= v1::REFERRAL_STATUS_ACTIVE) {
+      state.set_worker_id("worker-1");
+      state.set_first_contact_date(kToday);
+      state.set_counted(true);
+    }
+    return state;
+  }
+
+  v1::ReferralStatus StatusOf(const std::string& id) const { return journal.StateOf(id)->status(); }
+};
+
+inline auto RefusedNotFound() {
+  return base::RefusedWith(absl::StatusCode::kNotFound, "REFERRAL_NOT_FOUND");
+}
+inline auto RefusedPermission() {
+  return base::RefusedWith(absl::StatusCode::kPermissionDenied, "ORGANISATION_MAY_NOT_DO_THIS");
+}
+inline auto RefusedTransition() {
+  return base::RefusedWith(absl::StatusCode::kFailedPrecondition, "TRANSITION_NOT_ALLOWED");
+}
+inline auto RefusedStale() {
+  return base::RefusedWith(absl::StatusCode::kAborted, "EVIDENCE_STALE");
+}
+
+}  // namespace fettle::referral
+
+#endif  // FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_TESTING_H_

@@ -1,0 +1,33 @@
+// The referral service: gRPC in, journal out.
+#ifndef FETTLE_SERVICES_REFERRAL_REFERRAL_SERVICE_H_
+#define FETTLE_SERVICES_REFERRAL_REFERRAL_SERVICE_H_
+
+#include "fettle/referral/v1/referral_service.grpc.pb.h"
+#include "libs/rpc/adapter.h"
+#include "services/referral/domain/referral_rules.h"
+
+namespace fettle::referral {
+
+class ReferralServiceImpl final : public v1::ReferralService::CallbackService {
+ public:
+  explicit ReferralServiceImpl(const rpc::AdapterParts& parts) : adapter_(parts) {}
+
+  FETTLE_RPC(SubmitReferral)
+  FETTLE_RPC(ProvideMissingDetails)
+  FETTLE_RPC(StartTriage)
+  FETTLE_RPC(AcceptReferral)
+  FETTLE_RPC(RejectReferral)
+  FETTLE_RPC(StartReferral)
+  FETTLE_RPC(CompleteReferral)
+  FETTLE_RPC(WithdrawReferral)
+  FETTLE_RPC(GetReferral)
+  FETTLE_RPC(ListReferrals)
+  FETTLE_RPC(FindPartnerMessage)
+
+ private:
+  rpc::Adapter<ReferralRules> adapter_;
+};
+
+}  // namespace fettle::referral
+
+#endif  // FETTLE_SERVICES_REFERRAL_REFERRAL_SERVICE_H_

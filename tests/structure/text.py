@@ -1,0 +1,78 @@
+"""What must not stand in any file of the repository, and scripts that do not parse. Prints each fault; exit 1 if there is one."""
+
+import re
+import subprocess
+import sys
+
+from tree import ROOT, read, source_files
+
+# Published NHS numbers outside the test range, each with its source, stand in this file alone (INV-6).
+NHS_NUMBER_VECTORS = "libs/nhs/nhs_number_test.cc"
+NOT_A_NUMBER = "0123456789"  # The decimal digits as an alphabet; it happens to have a right check digit.
+TEN_DIGITS = re.compile(r"(?<![\w.\-])(\d{3})([ -]?)(\d{3})\2(\d{4})(?![\w\-]|\.\d)")
+
+# (what, where it counts, pattern, instead). The patterns are written so that they do not match themselves.
+BANNED = (
+    ("a place on somebody's machine", r"", re.compile(r"(?:^|[^\w.$}/:>])/(?:work|farm|home|root|Users)/|[.][.]/shared\b"), "a path from the repository"),
+    ("a package registry's host", r"",
+     re.compile(r"\b(?:registry[.]npmjs|registry[.]yarnpkg|pypi[.]org|pythonhosted[.]org|repo1?[.]maven|repo[.]maven|deb[.]debian|archive[.]ubuntu|proxy[.]golang|crates[.]io)"),
+     "the client's own settings"),
+    ("unfinished work", r"\.(h|cc|py|proto|js|sh)$|/run$|CMakeLists\.txt$", re.compile(r"\b(?:TO[D]O|FIX[M]E|X[X]X)\b"), "the work"),
+    ("a test that does not run", r"\.cc$", re.compile(r"\bDISABLE[D]_|GTEST_SKI[P]"), "a test that runs"),
+    ("an unbounded C function", r"\.(h|cc)$", re.compile(r"\b(?:strcp[y]|strca[t]|sprint[f]|get[s]|strto[k]|ato[il])\("), "absl/strings"),
+)
+
+
+def is_nhs_number(digits):
+    """Ten digits, the weighted sum of which is 0 mod 11, not all equal."""
+    return len(set(digits)) > 1 and sum((10 - i) * int(digit) for i, digit in enumerate(digits)) % 11 == 0
+
+
+def nhs_numbers(text):
+    """(line, digits) of every valid NHS number outside 999 000 0000 to 999 999 9999."""
+    for match in TEN_DIGITS.finditer(text):
+        digits = match.group(1) + match.group(3) + match.group(4)
+        if is_nhs_number(digits) and not digits.startswith("999") and digits != NOT_A_NUMBER:
+            yield text.count("\n", 0, match.start()) + 1, digits
+
+
+def faults_of(path, text):
+    faults = []
+    if path != NHS_NUMBER_VECTORS:
+        faults += [f"{path}:{line}: {digits} is a valid NHS number outside 999 (INV-6)" for line, digits in nhs_numbers(text)]
+    for what, where, pattern, instead in BANNED:
+        if re.search(where, path):
+            for number, line in enumerate(text.splitlines(), 1):
+                if pattern.search(line):
+                    faults.append(f"{path}:{number}: {what} ({pattern.search(line).group().strip()}); instead: {instead}")
+    return faults
+
+
+def syntax_faults(path, text):
+    """What the shell or Python says of a script."""
+    first = text.split("\n", 1)[0]
+    if path.endswith(".sh") or first.startswith("#!") and first.endswith(("bash", "sh")):
+        result = subprocess.run(["bash", "-n", path], cwd=ROOT, capture_output=True, text=True, check=False)
+        return [result.stderr.strip()] if result.returncode else []
+    if path.endswith(".py") or first.startswith("#!") and "python" in first:
+        try:
+            compile(text, path, "exec")
+        except SyntaxError as error:
+            return [f"{path}:{error.lineno}: {error.msg}"]
+    return []
+
+
+def main():
+    faults = []
+    files = source_files()
+    for path in files:
+        text = read(path)
+        if "\0" not in text:
+            faults += faults_of(path, text) + syntax_faults(path, text)
+    print("\n".join(faults))
+    print(f"text: {len(files)} files, {len(faults)} faults")
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
