@@ -188,6 +188,11 @@ absl::StatusOr<Claims> TokenVerifier::VerifyAnew(std::string_view token, absl::T
   return ReadClaims(*payload, options_, now);
 }
 
+size_t TokenVerifier::remembered() const {
+  absl::MutexLock lock(&mutex_);
+  return verified_.size();
+}
+
 void TokenVerifier::Remember(const Digest& digest, const Claims& claims, absl::Time now) {
   absl::MutexLock lock(&mutex_);
   if (!verified_.insert_or_assign(digest, claims).second) return;

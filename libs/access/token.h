@@ -73,6 +73,9 @@ class TokenVerifier {
   //   TOKEN_NOT_YET_VALID          now < nbf - clock_skew, or the same with iat
   absl::StatusOr<Claims> Verify(std::string_view bearer);
 
+  // Tokens remembered now, for metrics: at most token_cache_entries_max.
+  size_t remembered() const;
+
  private:
   using Digest = std::array<char, 32>;
   struct DigestHash {
@@ -86,7 +89,7 @@ class TokenVerifier {
   const TokenOptions options_;
   const base::Clock* const clock_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   absl::flat_hash_map<Digest, Claims, DigestHash> verified_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Time, Digest>> by_expiry_ ABSL_GUARDED_BY(mutex_);
 };

@@ -369,6 +369,18 @@ TEST_F(TokenTest, RememberingOneTokenLetsNoOtherIn) {
   }
 }
 
+// Method: after the clock was set back, a token read anew is not valid yet; a remembered one is.
+TEST_F(TokenTest, RememberedTokenIsNotReadAgain) {
+  const std::string token = *ec_.Sign(Json(Good()));
+  const std::string other = With("sub", "\"another\"");
+  EXPECT_EQ(Refusal(token), "accepted");
+  EXPECT_EQ(verifier_->remembered(), 1u);
+  clock_.Advance(-absl::Minutes(2));
+  EXPECT_EQ(Refusal(token), "accepted");
+  EXPECT_EQ(Refusal(other), "TOKEN_NOT_YET_VALID");
+  EXPECT_EQ(verifier_->remembered(), 1u);
+}
+
 TEST_F(TokenTest, FullCacheGoesOnVerifying) {
   const auto verifier = Verifier(/*entries=*/2);
   std::vector<std::string> tokens;
@@ -377,10 +389,13 @@ TEST_F(TokenTest, FullCacheGoesOnVerifying) {
   }
   for (int round = 0; round < 2; ++round) {
     for (const std::string& token : tokens) EXPECT_EQ(Refusal(token, verifier.get()), "accepted");
+    EXPECT_EQ(verifier->remembered(), 2u);
   }
   clock_.Advance(absl::Seconds(460));
   EXPECT_EQ(Refusal(tokens[0], verifier.get()), "accepted");
   EXPECT_EQ(Refusal(tokens[1], verifier.get()), "TOKEN_EXPIRED");
+  EXPECT_EQ(Refusal(With("exp", std::to_string(kNow + 900)), verifier.get()), "accepted");
+  EXPECT_LE(verifier->remembered(), 2u);
 }
 
 TEST_F(TokenTest, ThreadsShareOneVerifier) {

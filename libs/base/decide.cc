@@ -61,7 +61,8 @@ absl::Status CheckEvidence(const Questions& questions, const Evidence& evidence)
   for (const Questions::OrganisationQuestion& question : questions.organisations) {
     if (evidence.Organisation(question) == nullptr) return Stale();
   }
-  if (!questions.seal_for.empty() && evidence.sealed_for != questions.seal_for) return Stale();
+  // Nothing was sealed for a request without words.
+  if (!evidence.sealed_for.empty() && evidence.sealed_for != questions.seal_for) return Stale();
   return absl::OkStatus();
 }
 

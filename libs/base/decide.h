@@ -141,7 +141,8 @@ struct Questions {
   };
   std::vector<CompetenceQuestion> competences;
   struct OrganisationQuestion {
-    std::string ods_code, date;
+    std::string ods_code;
+    std::string date;  // empty: the day of asking, which the fact then names
     friend auto operator<=>(const OrganisationQuestion&, const OrganisationQuestion&) = default;
   };
   std::vector<OrganisationQuestion> organisations;
@@ -174,8 +175,9 @@ struct Evidence {
   }
 };
 
-// ABORTED EVIDENCE_STALE unless `evidence` answers all of `questions`. decide calls it with the questions that the state
-// of now raises: facts about another person, practitioner or date than the state names do not count.
+// ABORTED EVIDENCE_STALE unless `evidence` answers all of `questions` and what was sealed was sealed for `seal_for`. decide
+// calls it with the questions that the state of now raises: facts about another person, practitioner or date than the
+// state names do not count.
 absl::Status CheckEvidence(const Questions& questions, const Evidence& evidence);
 
 // All that a decision may know beside the state. Made by the writer, once per command.

@@ -70,6 +70,16 @@ TEST(ViewDeathTest, StopsAtWhatReadsDidNotName) {
   EXPECT_DEATH(view.Holder(2, "named"), "reads");
 }
 
+TEST(ViewTest, ProbingViewRemembersThatItWasAsked) {
+  const View by_stream = View::Probing();
+  EXPECT_FALSE(by_stream.missed());
+  EXPECT_EQ(by_stream.Find(kPerson), nullptr);
+  EXPECT_TRUE(by_stream.missed());
+  const View by_key = View::Probing();
+  EXPECT_EQ(by_key.Holder(1, "key"), std::nullopt);
+  EXPECT_TRUE(by_key.missed());
+}
+
 class EvidenceTest : public ::testing::Test {
  protected:
   EvidenceTest() {
@@ -110,9 +120,13 @@ TEST_F(EvidenceTest, AboutSomethingElseIsStale) {
   questions_.organisations[0].ods_code = "A1001";
   evidence_.sealed_for = kOther;
   EXPECT_EQ(Reason(), "EVIDENCE_STALE");
-  evidence_.sealed_for = "";
-  EXPECT_EQ(Reason(), "EVIDENCE_STALE");
+  evidence_.sealed_for = kPerson;
   questions_.seal_for = "";
+  EXPECT_EQ(Reason(), "EVIDENCE_STALE");
+}
+
+TEST_F(EvidenceTest, NothingIsSealedForARequestWithoutWords) {
+  evidence_.sealed_for = "";
   EXPECT_EQ(Reason(), "");
 }
 

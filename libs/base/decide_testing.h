@@ -70,6 +70,19 @@ inline void ForEachSealedText(google::protobuf::Message& message,
   }
 }
 
+// The stream's journey: the field `correlation_id` of the state, or of the case of its oneof
+// `kind`.
+inline std::string JourneyOf(const google::protobuf::Message& state) {
+  const google::protobuf::Descriptor* type = state.GetDescriptor();
+  const google::protobuf::Reflection* reflection = state.GetReflection();
+  if (const auto* field = type->FindFieldByName("correlation_id"); field != nullptr) {
+    return reflection->GetString(state, field);
+  }
+  const google::protobuf::OneofDescriptor* kind = type->FindOneofByName("kind");
+  if (kind == nullptr || !reflection->HasOneof(state, kind)) return "";
+  return JourneyOf(reflection->GetMessage(state, reflection->GetOneofFieldDescriptor(state, kind)));
+}
+
 // The name of the event in the `event` oneof: `ReferralSubmitted`.
 inline std::string EventName(const google::protobuf::Message& event) {
   const google::protobuf::OneofDescriptor* oneof = event.GetDescriptor()->FindOneofByName("event");
@@ -117,7 +130,9 @@ class TestJournal {
   std::string today() const { return LondonDate(now); }
 
   // An event that was recorded earlier, by `caller`.
-  void Given(const std::string& stream_id, Event event) { Record(stream_id, std::move(event)); }
+  void Given(const std::string& stream_id, Event event) {
+    Record(stream_id, std::move(event), correlation_id);
+  }
   // A state that no command reaches.
   void GivenState(const std::string& stream_id, State state) {
     Stream& stream = streams_[stream_id];
@@ -137,6 +152,9 @@ class TestJournal {
     const View view = Read(request);
     Context context = MakeContext();
     if constexpr (requires { request.request_id(); }) context.request_id = request.request_id();
+    if constexpr (requires { request.correlation_id(); }) {
+      if (!request.correlation_id().empty()) context.correlation_id = request.correlation_id();
+    }
     context.evidence = &evidence;
     IdSource ids(now, ++commands_);
     IdSource same_ids = ids;
@@ -162,7 +180,7 @@ class TestJournal {
       EXPECT_NE(typed, nullptr) << "an event is of the service's own type";
       typed->mutable_header()->set_request_id(context.request_id);
       Observed::Get().events[command].insert(EventName(*typed));
-      outcome->events.push_back(Record(event.stream_id, std::move(*typed)));
+      outcome->events.push_back(Record(event.stream_id, std::move(*typed), context.correlation_id));
     }
     return outcome;
   }
@@ -307,7 +325,21 @@ class TestJournal {
   // Asks the questions and seals the request's words, as the door does before a command is queued.
   template <class Request>
   Evidence Gather(Request& request) const {
-    const Questions questions = Rules::QuestionsOf(request, Read(request));
+    Questions questions = Rules::QuestionsOf(request, Read(request));
+    // The journal asks once without state, and believes that the answer does not depend on state
+    // unless it was looked at.
+    if (const View probe = View::Probing(); true) {
+      const Questions probed = Rules::QuestionsOf(request, probe);
+      EXPECT_TRUE(probe.missed() || (probed.people == questions.people &&
+                                     probed.competences == questions.competences &&
+                                     probed.organisations == questions.organisations &&
+                                     probed.seal_for == questions.seal_for))
+          << "questions that depend on state look it up with StateOf, Find or Holder";
+    }
+    bool has_words = false;
+    ForEachSealedText(request,
+                      [&](common::v1::SealedText& text) { has_words |= !text.text().empty(); });
+    if (!has_words) questions.seal_for.clear();
     Evidence evidence;
     for (const std::string& id : questions.people) {
       if (const auto it = people.find(id); it != people.end()) evidence.people[id] = it->second;
@@ -368,7 +400,7 @@ class TestJournal {
     }
   }
 
-  Event Record(const std::string& stream_id, Event event) {
+  Event Record(const std::string& stream_id, Event event, const std::string& correlation) {
     EXPECT_TRUE(IsUuid(stream_id)) << stream_id;
     const std::string name = EventName(event);
     EXPECT_NE(name, "") << "an event has its oneof set";
@@ -386,7 +418,8 @@ class TestJournal {
     header.set_type(Concat("uk.nhs.fettle.", Rules::kService, ".", name, ".v1"));
     *header.mutable_time() =
         google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(now));
-    if (header.correlation_id().empty()) header.set_correlation_id(correlation_id);
+    const std::string journey = JourneyOf(stream.state);
+    header.set_correlation_id(journey.empty() ? correlation : journey);
     header.set_caller(caller.Name());
     header.set_organisation(caller.organisation);
     header.set_role(caller.role);

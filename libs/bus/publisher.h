@@ -72,9 +72,11 @@ class Publisher {
   Publisher& operator=(const Publisher&) = delete;
 
   // Copies the message. Does not block.
-  // After a report that is not ok, nothing later of that partition is sent by this publisher, or it
-  // has turned fatal: a stream never continues behind a message that is missing from it. A kFailed
-  // one was never sent, so the caller must not send a later one of its key before it.
+  //
+  // A message that is reported as not ok is a hole in its stream: the caller goes on from that
+  // message, after Purge or with another publisher, before it sends a later one of the key. What
+  // the broker refuses ends this publisher by itself (fatal), so that what was queued already does
+  // not go out behind the hole.
   Produced Produce(const EventMessage& message, uint64_t tag);
 
   // Waits until there is at least one report, `timeout`, or Wake. Reports of one partition come in

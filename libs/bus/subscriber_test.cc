@@ -96,6 +96,29 @@ TEST(Subscriber, WhatCameBeforeTheErrorIsGivenFirst) {
       << "without another message or wait";
 }
 
+// Offsets of one cluster mean nothing in another that took its place.
+TEST(Subscriber, AnotherClusterThanAtStartEndsIt) {
+  auto first = std::make_unique<MockCluster>();
+  auto second = std::make_unique<MockCluster>();
+  Cluster both = first->cluster();
+  both.bootstrap_servers += "," + second->cluster().bootstrap_servers;
+  auto subscriber = Make(both);
+  const auto id = subscriber->ClusterId(kPatience);
+  ASSERT_TRUE(id.ok()) << id.status();
+  ASSERT_TRUE(subscriber->Start({{"events", 0, 0}}).ok());
+  ASSERT_TRUE(subscriber->Poll(10, absl::Milliseconds(100)).ok());
+
+  const auto first_id = Make(first->cluster())->ClusterId(kPatience);
+  ASSERT_TRUE(first_id.ok()) << first_id.status();
+  (*id == *first_id ? first : second).reset();
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (subscriber->ClusterId(absl::ZeroDuration()).value() == *id && absl::Now() < deadline) {
+    // Asks whichever broker is there; until the other one is connected there is none.
+    (void)subscriber->Partitions("events", absl::Milliseconds(200));
+  }
+  EXPECT_EQ(subscriber->Poll(10, absl::ZeroDuration()).status().code(), absl::StatusCode::kAborted);
+}
+
 TEST(Subscriber, ATopicThatMayNotBeReadEndsIt) {
   MockCluster mock;
   Publish(mock.cluster(), 3);

@@ -164,7 +164,7 @@ TEST(JwsKeyTest, RefusesWeakOrUnboundKeys) {
            Replaced(rsa, "AQAB", "AQAA"),  // even
            Replaced(rsa, "AQAB", "AAEAAQ"),
            Replaced(rsa, n, Base64Url(std::string(128, '\xff'))),
-           Replaced(rsa, n, Base64Url(std::string(128, '\0') + std::string(128, '\xff'))),
+           Replaced(rsa, n, Base64Url(std::string(1, '\0') + std::string(256, '\xff'))),
            Replaced(rsa, n, Base64Url('\x7f' + std::string(255, '\xff'))),  // 2047 bits
            std::string(R"({"kty":"oct","alg":"HS256","kid":"a","k":"AAAA"})"),
        }) {

@@ -22,8 +22,7 @@ void ControlTotal::Add(std::string_view id, int64_t pence) {
 }
 
 absl::Status ControlTotal::Add(const Model& model, Log log, const StoredEvent& item) {
-  std::unique_ptr<Message> event(log == Log::kEvents ? model.event->New()
-                                                     : new v1::AccessEvent());
+  std::unique_ptr<Message> event(log == Log::kEvents ? model.event->New() : new v1::AccessEvent());
   if (!event->ParseFromString(item.value)) {
     return absl::DataLossError(absl::StrCat("event ", item.position, " cannot be read"));
   }

@@ -1,4 +1,5 @@
-// Totals of an aligned block of positions, by which a consumer and a journal find out whether anything was lost.
+// Totals of an aligned block of positions, by which a consumer and a journal find out whether
+// anything was lost.
 #ifndef FETTLE_LIBS_JOURNAL_CONTROL_TOTAL_H_
 #define FETTLE_LIBS_JOURNAL_CONTROL_TOTAL_H_
 
@@ -15,7 +16,8 @@ namespace fettle::journal {
 // Positions 1 to 4,096 are block 0, and so on.
 inline constexpr int64_t kControlBlockPositions = 4'096;
 
-// Count, pence and the sum of SHA-256(id) mod 2^256 over the events of a block. The order of adding does not matter.
+// Count, pence and the sum of SHA-256(id) mod 2^256 over the events of a block. The order of adding
+// does not matter.
 class ControlTotal {
  public:
   ControlTotal() : id_hash_sum_(32, '\0') {}

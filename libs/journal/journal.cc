@@ -35,14 +35,13 @@ void SetTime(common::v1::EventHeader& header, absl::Time time) {
 }
 
 absl::Time TimeOf(const common::v1::EventHeader& header) {
-  return absl::FromUnixSeconds(header.time().seconds()) +
-         absl::Nanoseconds(header.time().nanos());
+  return absl::FromUnixSeconds(header.time().seconds()) + absl::Nanoseconds(header.time().nanos());
 }
 
 // One letter per kind keeps the two logs' ids apart: (source, id) and id alone are unique.
 std::string EventId(const Model& model, const JournalOptions& options, Log log, int64_t position) {
-  return absl::StrCat(model.service, ".", options.journal,
-                      log == Log::kAccess ? ".access." : ".", position);
+  return absl::StrCat(model.service, ".", options.journal, log == Log::kAccess ? ".access." : ".",
+                      position);
 }
 
 StoredEntry ToStored(const Entry& entry, const std::string& stream, int64_t position, bool fact) {
@@ -64,7 +63,8 @@ absl::StatusOr<View::Stream> ToStream(const Model& model, const StoredState& sto
 }
 
 absl::Status Overloaded() {
-  return base::Exhausted("JOURNAL_QUEUE_FULL", "too many commands wait; try again", absl::Seconds(1));
+  return base::Exhausted("JOURNAL_QUEUE_FULL", "too many commands wait; try again",
+                         absl::Seconds(1));
 }
 
 absl::Status Stopping() {
@@ -84,12 +84,13 @@ CallInfo TimerCall(const Model& model, const base::TimerDue& due) {
   call.method = absl::StrCat("timer:", due.name);
   call.caller.subject = model.service;
   call.caller.is_service = true;
-  call.request_id = crypto::UuidV5(
-      due.stream_id, absl::StrCat(due.name, "@", absl::ToUnixMicros(due.due)));
+  call.request_id =
+      crypto::UuidV5(due.stream_id, absl::StrCat(due.name, "@", absl::ToUnixMicros(due.due)));
   return call;
 }
 
-// The state of one batch: what was loaded, overlaid with what was decided, and what will be written.
+// The state of one batch: what was loaded, overlaid with what was decided, and what will be
+// written.
 class Journal::Batch {
  public:
   Batch(Journal& journal, absl::Time time) : journal_(journal), time_(time) {
@@ -120,7 +121,8 @@ class Journal::Batch {
   Answer Decide(Command& command) {
     journal_.commands_.Increment();
     if (command.Cancelled() || journal_.clock_->Now() > command.call.deadline) {
-      return {absl::DeadlineExceededError("the caller's deadline passed before the decision"), {}, {}};
+      return {
+          absl::DeadlineExceededError("the caller's deadline passed before the decision"), {}, {}};
     }
     const ReceiptKey key = ReceiptKeyOf(command.call.caller, command.call.request_id);
     if (auto it = receipts_.find(key); it != receipts_.end()) return Replay(command, it->second);
@@ -215,7 +217,8 @@ class Journal::Batch {
     std::vector<base::Timer> timers_before;
   };
 
-  // Adds to the request what is named and neither loaded nor asked for yet; says whether there was any.
+  // Adds to the request what is named and neither loaded nor asked for yet; says whether there was
+  // any.
   bool Want(const base::Reads& reads, LoadRequest& request) {
     bool any = false;
     for (const std::string& stream : reads.streams) {
@@ -282,7 +285,8 @@ class Journal::Batch {
     }
   }
 
-  // Everything that the command names is in the view, however far what it names depends on what it finds.
+  // Everything that the command names is in the view, however far what it names depends on what it
+  // finds.
   absl::StatusOr<View> CompleteView(const Command& command, base::Reads* last_reads) {
     View view = ViewFor(command);
     for (int round = 0; round < kReadRoundsMax; ++round) {
@@ -305,8 +309,7 @@ class Journal::Batch {
     subjects_seen_.clear();
     base::Reads reads;
     FETTLE_ASSIGN_OR_RETURN(View view, CompleteView(command, &reads));
-    const View::Stream* target =
-        reads.streams.empty() ? nullptr : view.Find(reads.streams.front());
+    const View::Stream* target = reads.streams.empty() ? nullptr : view.Find(reads.streams.front());
     for (const std::string& id : reads.streams) {
       const View::Stream* stream = view.Find(id);
       if (stream == nullptr) continue;
@@ -333,9 +336,10 @@ class Journal::Batch {
     if (context.correlation_id.empty()) context.correlation_id = ids.Next();
 
     absl::StatusOr<AnyDecision> decision = command.Decide(view, context);
-    // Whoever may not know of the stream learns nothing from its version; everybody else learns first that it moved on.
-    const bool hidden = absl::IsNotFound(decision.status()) ||
-                        absl::IsPermissionDenied(decision.status());
+    // Whoever may not know of the stream learns nothing from its version; everybody else learns
+    // first that it moved on.
+    const bool hidden =
+        absl::IsNotFound(decision.status()) || absl::IsPermissionDenied(decision.status());
     if (command.expected_version.has_value() && !hidden) {
       const int64_t version = target == nullptr ? 0 : target->version;
       if (version != *command.expected_version) {
@@ -362,9 +366,9 @@ class Journal::Batch {
         if (view.Has(fresh.stream_id)) {
           if (const View::Stream* known = view.Find(fresh.stream_id)) stream = *known;
         } else {
-          FETTLE_CHECK(!streams_.contains(fresh.stream_id) ||
-                           !streams_.at(fresh.stream_id).has_value(),
-                       "an event for a stream that reads() did not name");
+          FETTLE_CHECK(
+              !streams_.contains(fresh.stream_id) || !streams_.at(fresh.stream_id).has_value(),
+              "an event for a stream that reads() did not name");
         }
       }
       if (stream.state != nullptr) state->CopyFrom(*stream.state);
@@ -372,6 +376,8 @@ class Journal::Batch {
       Message& event = *fresh.event;
       const EventType type = TypeOf(event);
       common::v1::EventHeader& header = MutableHeader(event);
+      // A rule that opens a stream inside a journey names the journey itself.
+      const std::string named = header.correlation_id();
       header.set_source(journal_.source(Log::kEvents));
       header.set_position(++position);
       header.set_previous_position(stream.position);
@@ -383,7 +389,8 @@ class Journal::Batch {
       header.set_id(EventId(journal_.model_, journal_.options_, Log::kEvents, position));
       SetTime(header, time_);
       FillCaller(command.call, header);
-      const std::string journey = stream.state == nullptr ? "" : CorrelationOf(*stream.state);
+      std::string journey = named;
+      if (journey.empty() && stream.state != nullptr) journey = CorrelationOf(*stream.state);
       header.set_correlation_id(journey.empty() ? context.correlation_id : journey);
 
       journal_.model_.evolve(*state, event);
@@ -427,8 +434,7 @@ class Journal::Batch {
   }
 
   static void FillResult(Message& response, const common::v1::CommandResult& result) {
-    const google::protobuf::FieldDescriptor* field =
-        response.GetDescriptor()->FindFieldByNumber(1);
+    const google::protobuf::FieldDescriptor* field = response.GetDescriptor()->FindFieldByNumber(1);
     if (field == nullptr || field->message_type() != common::v1::CommandResult::descriptor()) {
       return;
     }
@@ -626,8 +632,7 @@ absl::Status Journal::Start() {
 
 absl::Status Journal::RefoldIfNeeded(StoreReader& reader) {
   const std::string version = absl::StrCat(model_.code_version);
-  FETTLE_ASSIGN_OR_RETURN(std::optional<std::string> stored,
-                          reader.ReadCursor(kCodeVersionCursor));
+  FETTLE_ASSIGN_OR_RETURN(std::optional<std::string> stored, reader.ReadCursor(kCodeVersionCursor));
   if (stored == version) return absl::OkStatus();
   const int64_t last = events_position_.load();
   if (last > 0) {
@@ -763,9 +768,8 @@ void Journal::Record(const CallInfo& call, v1::Outcome outcome, const std::strin
   }
 }
 
-void Journal::FindReceipt(
-    const ReceiptKey& key,
-    std::function<void(absl::StatusOr<std::optional<StoredReceipt>>)> done) {
+void Journal::FindReceipt(const ReceiptKey& key,
+                          std::function<void(absl::StatusOr<std::optional<StoredReceipt>>)> done) {
   Item item;
   item.receipt = std::make_unique<ReceiptItem>(ReceiptItem{key, done});
   if (!Enqueue(std::move(item))) {
@@ -841,9 +845,8 @@ void Journal::WriterLoop() {
     std::vector<Item> items;
     {
       absl::MutexLock lock(&mutex_);
-      auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-        return stopping_ || !queue_.empty();
-      };
+      auto ready = [this]()
+                       ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
       mutex_.AwaitWithTimeout(absl::Condition(&ready), kTimerCheckInterval);
       if (queue_.empty() && stopping_) return;
       while (!queue_.empty() && static_cast<int64_t>(items.size()) < options_.batch_commands_max) {
@@ -879,8 +882,7 @@ void Journal::RunBatch(std::vector<Item> items) {
       Answer answer;
       if (status.ok()) answer = batch.Decide(*item.command);
       std::erase_if(firing_, [&](const base::TimerDue& due) {
-        return item.command->timer.has_value() &&
-               due.stream_id == item.command->timer->stream_id &&
+        return item.command->timer.has_value() && due.stream_id == item.command->timer->stream_id &&
                due.name == item.command->timer->name;
       });
       done.push_back([command = std::shared_ptr<Command>(std::move(item.command)),
@@ -919,8 +921,8 @@ void Journal::RunBatch(std::vector<Item> items) {
     // What this batch had no time for goes first into the next.
     for (size_t i = items.size(); i > taken; --i) queue_.push_front(std::move(items[i - 1]));
   } else {
-    const absl::Status unavailable =
-        base::Unavailable("STORE_FAILED", "the store failed; nothing was recorded", absl::Seconds(5));
+    const absl::Status unavailable = base::Unavailable(
+        "STORE_FAILED", "the store failed; nothing was recorded", absl::Seconds(5));
     if (failure().ok()) Fail(status);
     for (size_t i = taken; i < items.size(); ++i) {
       if (items[i].command != nullptr) items[i].command->Done({unavailable, {}, {}});
@@ -1064,8 +1066,7 @@ absl::StatusOr<base::ListedPage> JournalSnapshot::List(int index, std::string_vi
     listed.streams.push_back(base::UuidFromBytes(entry.stream));
   }
   if (entries.more) {
-    listed.next =
-        crypto::Base64Url(entries.entries.back().sort + entries.entries.back().stream);
+    listed.next = crypto::Base64Url(entries.entries.back().sort + entries.entries.back().stream);
   }
   return listed;
 }

@@ -1,11 +1,12 @@
-// The journal of a service: the one writer. Commands queue; the writer takes all that wait, decides them in order,
-// commits them together, and their callers are answered after the commit.
+// The journal of a service: the one writer. Commands queue; the writer takes all that wait, decides
+// them in order, commits them together, and their callers are answered after the commit.
 //
-//   receipt? -> load what reads() names -> decide -> evolve -> index, facts, timers -> one transaction -> answer
+//   receipt? -> load what reads() names -> decide -> evolve -> index, facts, timers -> one
+//   transaction -> answer
 //
-// Threads: a writer, an answering thread and `reader_threads` readers, made here. Submit, Record, Query and the position
-// calls may come from any thread and never block on the disk. Callbacks run on the answering thread or on a reader and
-// must not block.
+// Threads: a writer, an answering thread and `reader_threads` readers, made here. Submit, Record,
+// Query and the position calls may come from any thread and never block on the disk. Callbacks run
+// on the answering thread or on a reader and must not block.
 #ifndef FETTLE_LIBS_JOURNAL_JOURNAL_H_
 #define FETTLE_LIBS_JOURNAL_JOURNAL_H_
 
@@ -55,7 +56,8 @@ struct JournalOptions {
 // What a rule gave, with types erased.
 struct AnyDecision {
   std::vector<base::NewEvent> events;
-  std::unique_ptr<Message> response;  // field 1 is a CommandResult, or the message is empty (timers)
+  std::unique_ptr<Message>
+      response;  // field 1 is a CommandResult, or the message is empty (timers)
 };
 
 // Who called what, for headers, receipts and access records.
@@ -102,8 +104,9 @@ class JournalSnapshot;
 
 class Journal {
  public:
-  // Opens the journal on the store: reads positions, refolds when the rules have another code version (with progress in
-  // the log), then starts the threads. `store` and `clock` outlive the journal.
+  // Opens the journal on the store: reads positions, refolds when the rules have another code
+  // version (with progress in the log), then starts the threads. `store` and `clock` outlive the
+  // journal.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(Model model, JournalOptions options,
                                                        Store* store, const base::Clock* clock,
                                                        base::Metrics* metrics);
@@ -116,19 +119,22 @@ class Journal {
   void Record(const CallInfo& call, v1::Outcome outcome, const std::string& reason,
               std::vector<std::string> subjects, std::function<void(absl::Status)> done);
 
-  // The receipt of a request, through the writer's queue: what is not there when `done` runs was not decided before.
+  // The receipt of a request, through the writer's queue: what is not there when `done` runs was
+  // not decided before.
   void FindReceipt(const ReceiptKey& key,
                    std::function<void(absl::StatusOr<std::optional<StoredReceipt>>)> done);
 
-  // Runs `work` on a reader thread. RESOURCE_EXHAUSTED when too many wait; UNAVAILABLE when the snapshot cannot be had.
-  // The snapshot begins after the call and ends with `work`.
+  // Runs `work` on a reader thread. RESOURCE_EXHAUSTED when too many wait; UNAVAILABLE when the
+  // snapshot cannot be had. The snapshot begins after the call and ends with `work`.
   void Query(std::function<void(absl::StatusOr<JournalSnapshot*>)> work);
 
-  // Commits a consumer's own rows (cursors) together with nothing else; for services that only take events.
+  // Commits a consumer's own rows (cursors) together with nothing else; for services that only take
+  // events.
   void CommitCursors(std::vector<StoredCursor> cursors, std::function<void(absl::Status)> done);
 
-  // Due timers are handed to `fire`, which submits a command with `timer` set; it is called on the writer thread and must
-  // not block. `refused` timers come back after a restart only when their state changes.
+  // Due timers are handed to `fire`, which submits a command with `timer` set; it is called on the
+  // writer thread and must not block. `refused` timers come back after a restart only when their
+  // state changes.
   void OnTimer(std::function<void(const base::TimerDue&)> fire);
 
   // Last committed position of a log.
@@ -143,7 +149,8 @@ class Journal {
   // `urn:fettle:<service>:<journal>`, with `:access` for the access log.
   std::string source(Log log) const;
 
-  // Takes no more, decides and answers what waits, commits it, and ends the threads. Safe to call twice.
+  // Takes no more, decides and answers what waits, commits it, and ends the threads. Safe to call
+  // twice.
   void Stop();
 
   // Why the journal stopped by itself (the store failed), or OK.
@@ -226,7 +233,8 @@ class Journal {
   std::vector<std::thread> readers_;
 };
 
-// A snapshot of the journal for one query. Every state that is looked at adds its subjects to subjects().
+// A snapshot of the journal for one query. Every state that is looked at adds its subjects to
+// subjects().
 class JournalSnapshot final : public base::Snapshot {
  public:
   JournalSnapshot(const Model* model, StoreReader* reader, int64_t position)
@@ -256,8 +264,8 @@ class JournalSnapshot final : public base::Snapshot {
 // The receipt's caller part.
 ReceiptKey ReceiptKeyOf(const base::Caller& caller, const std::string& request_id);
 
-// How a timer calls: as `service:<name>`, with a request id that follows from stream, name and due time, so that it takes
-// effect once however often it is fired.
+// How a timer calls: as `service:<name>`, with a request id that follows from stream, name and due
+// time, so that it takes effect once however often it is fired.
 CallInfo TimerCall(const Model& model, const base::TimerDue& due);
 
 // Rounds of reads() that a decision may take.

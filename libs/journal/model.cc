@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "fettle/common/v1/options.pb.h"
+#include "fettle/journal/v1/access_events.pb.h"
 #include "libs/base/check.h"
 
 namespace fettle::journal {
@@ -19,6 +20,21 @@ const FieldDescriptor* HeaderField(const Message& event) {
 
 }  // namespace
 
+Model AccessOnlyModel(std::string service) {
+  return Model{
+      .service = std::move(service),
+      .code_version = 1,
+      .event = &v1::AccessEvent::default_instance(),
+      .state = &v1::AccessEvent::default_instance(),
+      .evolve = [](Message&, const Message&) {},
+      .index = [](const Message&) { return std::vector<base::Entry>(); },
+      .timers = [](const Message&) { return std::vector<base::Timer>(); },
+      .facts = [](const Message&) { return std::vector<base::Entry>(); },
+      .subjects = [](const Message&) { return std::vector<std::string>(); },
+      .pence = [](const Message&) -> int64_t { return 0; },
+  };
+}
+
 common::v1::EventHeader& MutableHeader(Message& event) {
   return static_cast<common::v1::EventHeader&>(
       *event.GetReflection()->MutableMessage(&event, HeaderField(event)));
@@ -30,8 +46,7 @@ const common::v1::EventHeader& HeaderOf(const Message& event) {
 }
 
 EventType TypeOf(const Message& event) {
-  const google::protobuf::OneofDescriptor* oneof =
-      event.GetDescriptor()->FindOneofByName("event");
+  const google::protobuf::OneofDescriptor* oneof = event.GetDescriptor()->FindOneofByName("event");
   FETTLE_CHECK(oneof != nullptr, "an event has a oneof named event");
   const FieldDescriptor* field = event.GetReflection()->GetOneofFieldDescriptor(event, oneof);
   FETTLE_CHECK(field != nullptr, "an event without content");

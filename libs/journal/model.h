@@ -43,7 +43,8 @@ Model ModelOf() {
             Rules::Evolve(static_cast<State&>(state), static_cast<const Event&>(event));
           },
       .index = [](const Message& state) { return Rules::Index(static_cast<const State&>(state)); },
-      .timers = [](const Message& state) { return Rules::Timers(static_cast<const State&>(state)); },
+      .timers =
+          [](const Message& state) { return Rules::Timers(static_cast<const State&>(state)); },
       .facts = [](const Message& event) { return Rules::Facts(static_cast<const Event&>(event)); },
       .subjects =
           [](const Message& state) { return Rules::Subjects(static_cast<const State&>(state)); },
@@ -51,16 +52,21 @@ Model ModelOf() {
   };
 }
 
+// The table of a service that decides nothing: its journal holds access records and small rows.
+Model AccessOnlyModel(std::string service);
+
 // The header of an event or access record: its field 1.
 common::v1::EventHeader& MutableHeader(Message& event);
 const common::v1::EventHeader& HeaderOf(const Message& event);
-// Name of the oneof case that is set (`ReferralSubmitted`) and whether old readers may pass over it.
+// Name of the oneof case that is set (`ReferralSubmitted`) and whether old readers may pass over
+// it.
 struct EventType {
   std::string name;
   bool reader_may_ignore = false;
 };
 EventType TypeOf(const Message& event);
-// The stream's journey: the field `correlation_id` of the state, or of the case of its oneof `kind`; empty when it has none.
+// The stream's journey: the field `correlation_id` of the state, or of the case of its oneof
+// `kind`; empty when it has none.
 std::string CorrelationOf(const Message& state);
 
 }  // namespace fettle::journal

@@ -1,9 +1,10 @@
-// The private half of an event: the values of all fields with the option `private`, taken out of the message in
-// descriptor order. What is left is published; the two together give the event back.
+// The private half of an event: the values of all fields with the option `private`, taken out of
+// the message in descriptor order. What is left is published; the two together give the event back.
 //
-// Form: for every private field of every message that is present, in the order of field numbers, depth first (values of
-// repeated messages in order; private values are not entered): a varint count (0 or 1 for a singular field), then each value
-// as varint length and bytes (messages serialised, text and bytes as they are).
+// Form: for every private field of every message that is present, in the order of field numbers,
+// depth first (values of repeated messages in order; private values are not entered): a varint
+// count (0 or 1 for a singular field), then each value as varint length and bytes (messages
+// serialised, text and bytes as they are).
 #ifndef FETTLE_LIBS_JOURNAL_PRIVATE_HALF_H_
 #define FETTLE_LIBS_JOURNAL_PRIVATE_HALF_H_
 

@@ -6,6 +6,7 @@
 //   and away at the end
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -174,6 +175,13 @@ LoadRequest WhatItReads(const WriteBatch& batch) {
   return request;
 }
 
+// Processor time of this thread: what a commit costs beside waiting for the disk.
+absl::Duration ThreadTime() {
+  struct timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return absl::DurationFromTimespec(time);
+}
+
 double ResidentMebibytes() {
   std::ifstream status("/proc/self/statm");
   int64_t size = 0;
@@ -194,15 +202,18 @@ void Batch(benchmark::State& state, bool begins_streams) {
   std::vector<double> milliseconds;
   absl::Duration loading;
   absl::Duration committing;
+  absl::Duration cpu;
   for (auto unused : state) {
     const WriteBatch batch =
         begins_streams ? filled.NewStreams(commands, parts) : filled.OldStreams(commands, parts);
     const LoadRequest request = WhatItReads(batch);
+    const absl::Duration cpu_begin = ThreadTime();
     const absl::Time begin = absl::Now();
     FETTLE_CHECK(filled.store().Load(request).ok(), "Load succeeds");
     const absl::Time loaded = absl::Now();
     FETTLE_CHECK(filled.store().Commit(batch).ok(), "Commit succeeds");
     const absl::Time end = absl::Now();
+    cpu += ThreadTime() - cpu_begin;
     loading += loaded - begin;
     committing += end - loaded;
     milliseconds.push_back(absl::ToDoubleMilliseconds(end - begin));
@@ -212,6 +223,7 @@ void Batch(benchmark::State& state, bool begins_streams) {
   const double all_commands = static_cast<double>(state.iterations()) * commands;
   state.counters["load_us"] = absl::ToDoubleMicroseconds(loading) / all_commands;
   state.counters["commit_us"] = absl::ToDoubleMicroseconds(committing) / all_commands;
+  state.counters["cpu_us"] = absl::ToDoubleMicroseconds(cpu) / all_commands;
   state.counters["p50_ms"] = milliseconds[milliseconds.size() / 2];
   state.counters["p99_ms"] = milliseconds[milliseconds.size() * 99 / 100];
   state.counters["max_ms"] = milliseconds.back();
@@ -221,7 +233,6 @@ void Batch(benchmark::State& state, bool begins_streams) {
 void BeginStreams(benchmark::State& state) { Batch(state, true); }
 void ContinueStreams(benchmark::State& state) { Batch(state, false); }
 
-// One command alone: what is left is the sync.
 constexpr int64_t kMillion = 1'000'000;
 
 BENCHMARK(BeginStreams)

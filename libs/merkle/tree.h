@@ -76,23 +76,25 @@ class Frontier {
 };
 
 // The audit path of leaf `index` in the tree of `size` leaves (RFC 6962, 2.1.1), from the leaf's
-// sibling upwards. Asks for complete nodes only. INVALID_ARGUMENT
-// (LEAF_NOT_IN_TREE): index >= size.
+// sibling upwards. Asks for complete nodes only. LEAF_NOT_IN_TREE (INVALID_ARGUMENT): index >=
+// size.
 absl::StatusOr<std::vector<Hash>> InclusionProof(uint64_t index, uint64_t size, NodeAt node_at);
 
 // That the tree of `new_size` leaves begins with the one of `old_size` (RFC 6962, 2.1.2). Empty for
-// equal sizes and for old_size 0, where there is nothing to show. INVALID_ARGUMENT: old > new.
+// equal sizes and for old_size 0, where there is nothing to show. TREE_SIZES_REVERSED
+// (INVALID_ARGUMENT): old_size > new_size.
 absl::StatusOr<std::vector<Hash>> ConsistencyProof(uint64_t old_size, uint64_t new_size,
                                                    NodeAt node_at);
 
 // OK only if the proof has exactly the right length and leads from the leaf to the root (RFC 9162,
-// 2.1.3.2). INVALID_ARGUMENT: index >= size. DATA_LOSS: the proof does not hold.
+// 2.1.3.2). The size must come from a checkpoint: a proof alone does not tell all sizes apart.
+// LEAF_NOT_IN_TREE as above; PROOF_DOES_NOT_HOLD (DATA_LOSS).
 absl::Status VerifyInclusion(uint64_t index, uint64_t size, const Hash& leaf_hash,
                              std::span<const Hash> proof, const Hash& root);
 
 // OK only if the proof has exactly the right length and leads to both roots (RFC 9162, 2.1.4.2).
-// Size 0 is consistent with all, but its root must be the empty one. INVALID_ARGUMENT: old > new.
-// DATA_LOSS: the proof does not hold.
+// Size 0 is consistent with all, but its root must be the empty one. TREE_SIZES_REVERSED as above;
+// PROOF_DOES_NOT_HOLD (DATA_LOSS).
 absl::Status VerifyConsistency(uint64_t old_size, uint64_t new_size, const Hash& old_root,
                                const Hash& new_root, std::span<const Hash> proof);
 

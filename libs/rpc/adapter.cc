@@ -62,8 +62,9 @@ void UnaryCall::FinishNow(const absl::Status& status) {
                      base::LatencyBucketsSeconds(), {{"method", method->full_name}})
       .Observe(absl::ToDoubleSeconds(absl::Now() - start_));
   parts_.metrics
-      ->AddCounter("fettle_calls_total", "Calls answered",
-                   {{"method", method->full_name}, {"code", absl::StatusCodeToString(status.code())}})
+      ->AddCounter(
+          "fettle_calls_total", "Calls answered",
+          {{"method", method->full_name}, {"code", absl::StatusCodeToString(status.code())}})
       .Increment();
   reactor_->Finish(ToGrpc(status, method->service));
 }
@@ -103,7 +104,8 @@ void CommandCall::Run(const Message& received) {
     status = Prepare();
   }
   if (!status.ok()) return Finish(status, {});
-  // Most commands' questions follow from the request alone; only the others wait for a look at the state.
+  // Most commands' questions follow from the request alone; only the others wait for a look at the
+  // state.
   const base::View probe = base::View::Probing();
   base::Questions questions = QuestionsOf(probe);
   if (probe.missed()) return AskState();
@@ -151,8 +153,8 @@ void CommandCall::Ask(const base::Questions& wanted) {
 
 void CommandCall::Queue(Gathered gathered) {
   if (gathered.key != nullptr) SealWords(request(), *gathered.key);
-  auto command = std::make_unique<Queued>(
-      std::static_pointer_cast<CommandCall>(shared_from_this()));
+  auto command =
+      std::make_unique<Queued>(std::static_pointer_cast<CommandCall>(shared_from_this()));
   command->call = call;
   command->evidence = std::move(gathered.evidence);
   command->expected_version = expected_version_;
@@ -204,18 +206,19 @@ void QueryCall::OpenWords(std::vector<std::string> subjects) {
   }
   base::Questions questions;
   questions.seal_for = subjects.front();
-  parts_.evidence->Gather(
-      questions, call.deadline,
-      [self = std::static_pointer_cast<QueryCall>(shared_from_this()),
-       subjects](absl::StatusOr<Gathered> gathered) {
-        if (!gathered.ok()) return self->Finish(gathered.status(), subjects);
-        const absl::Status opened = rpc::OpenWords(self->response(), *gathered->key);
-        if (!opened.ok()) return self->Finish(opened, subjects);
-        self->Leave(subjects);
-      });
+  parts_.evidence->Gather(questions, call.deadline,
+                          [self = std::static_pointer_cast<QueryCall>(shared_from_this()),
+                           subjects](absl::StatusOr<Gathered> gathered) {
+                            if (!gathered.ok()) return self->Finish(gathered.status(), subjects);
+                            const absl::Status opened =
+                                rpc::OpenWords(self->response(), *gathered->key);
+                            if (!opened.ok()) return self->Finish(opened, subjects);
+                            self->Leave(subjects);
+                          });
 }
 
 void QueryCall::Leave(std::vector<std::string> subjects) {
+  for (std::string& person : MorePeople()) subjects.push_back(std::move(person));
   if (!method->policy.reads_personal_data()) return FinishNow(absl::OkStatus());
   parts_.journal->Record(call, journal::v1::OUTCOME_ALLOWED, "", std::move(subjects),
                          [self = shared_from_this()](absl::Status recorded) {

@@ -1,7 +1,8 @@
 // From a gRPC call to a rule and back: the same path for every rpc of every service.
 //
-//   command: authenticate, authorise, validate -> evidence -> seal private words -> journal -> answer
-//   query:   authenticate, authorise, validate -> snapshot -> rule -> open private words -> access record -> answer
+//   command: authenticate, authorise, validate -> evidence -> seal private words -> journal ->
+//   answer query:   authenticate, authorise, validate -> snapshot -> rule -> open private words ->
+//   access record -> answer
 //
 // A service file is a list of one line per rpc:
 //
@@ -14,7 +15,8 @@
 //     rpc::Adapter<ReferralRules> adapter_;
 //   };
 //
-// Handlers never block: gRPC has two callback threads on two cores, and a slow one would starve health checks.
+// Handlers never block: gRPC has two callback threads on two cores, and a slow one would starve
+// health checks.
 #ifndef FETTLE_LIBS_RPC_ADAPTER_H_
 #define FETTLE_LIBS_RPC_ADAPTER_H_
 
@@ -33,11 +35,11 @@
 #include "libs/rpc/door.h"
 #include "libs/rpc/evidence.h"
 
-#define FETTLE_RPC(Method)                                                                       \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                         \
-                                   const v1::Method##Request* request,                           \
-                                   v1::Method##Response* response) override {                    \
-    return adapter_.Handle(*context, *request, *response);                                       \
+#define FETTLE_RPC(Method)                                                    \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,      \
+                                   const v1::Method##Request* request,        \
+                                   v1::Method##Response* response) override { \
+    return adapter_.Handle(*context, *request, *response);                    \
   }
 
 namespace fettle::rpc {
@@ -59,7 +61,8 @@ struct PlainDoor {
   absl::Status Prepare(Request&) const {
     return absl::OkStatus();
   }
-  // Opens an answer's private words itself and says so; called on a reader thread, so it may read the disk.
+  // Opens an answer's private words itself and says so; called on a reader thread, so it may read
+  // the disk.
   template <class Response>
   absl::StatusOr<bool> Open(Response&) const {
     return false;
@@ -76,7 +79,8 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
 
   // The caller has gone, or its deadline has passed.
   bool Cancelled() const;
-  // Answers the call; refusals leave an access record first (all but overload, outage and missing tokens).
+  // Answers the call; refusals leave an access record first (all but overload, outage and missing
+  // tokens).
   void Finish(const absl::Status& status, const std::vector<std::string>& subjects);
 
  protected:
@@ -135,6 +139,8 @@ class QueryCall : public UnaryCall {
   virtual absl::Status Prepare() = 0;
   virtual absl::Status Answer(const base::Snapshot& snapshot, const base::Context& context) = 0;
   virtual absl::StatusOr<bool> OpenAtDoor() = 0;
+  // People whom the answer shows beside those whose states were looked at.
+  virtual std::vector<std::string> MorePeople() { return {}; }
 
  private:
   void OpenWords(std::vector<std::string> subjects);

@@ -16,8 +16,8 @@ absl::StatusOr<std::string> ReadPem(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   std::stringstream text;
   if (!in || !(text << in.rdbuf())) {
-    return absl::NotFoundError(absl::StrCat("cannot read ", file,
-                                            ": expected a PEM file; see deploy/pki"));
+    return absl::NotFoundError(
+        absl::StrCat("cannot read ", file, ": expected a PEM file; see deploy/pki"));
   }
   return text.str();
 }
@@ -41,7 +41,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const Iden
   ssl.pem_private_key = identity.key_pem;
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-  // Below the server's floor, see host.cc: pings that come too often end the connection (too_many_pings).
+  // Below the server's floor, see host.cc: pings that come too often end the connection
+  // (too_many_pings).
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);

@@ -1,4 +1,5 @@
-// Client channels and calls between services: mutual TLS, a deadline on every call, the user's token along with it.
+// Client channels and calls between services: mutual TLS, a deadline on every call, the user's
+// token along with it.
 #ifndef FETTLE_LIBS_RPC_CHANNEL_H_
 #define FETTLE_LIBS_RPC_CHANNEL_H_
 
@@ -14,8 +15,8 @@
 
 namespace fettle::rpc {
 
-// PEM files of this process's identity: the CA that both sides trust, the certificate (URI SAN spiffe://fettle/<name>) and
-// its key.
+// PEM files of this process's identity: the CA that both sides trust, the certificate (URI SAN
+// spiffe://fettle/<name>) and its key.
 struct Identity {
   std::string ca_pem;
   std::string certificate_pem;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
@@ -72,18 +71,13 @@ absl::StatusOr<journal::CallInfo> Authenticate(const grpc::ServerContextBase& co
 
   const std::string authorization = Header(context, "authorization");
   if (!authorization.empty()) {
-    if (!absl::StartsWithIgnoreCase(authorization, "bearer ")) {
-      return base::Refuse(absl::StatusCode::kUnauthenticated, "TOKEN_MISSING",
-                          "header authorization: expected `Bearer <token>`");
-    }
-    FETTLE_ASSIGN_OR_RETURN(
-        access::Claims claims,
-        tokens.Verify(std::string_view(authorization).substr(std::string_view("bearer ").size())));
+    FETTLE_ASSIGN_OR_RETURN(const access::Claims claims, tokens.Verify(authorization));
     call.caller = {claims.subject, false, claims.organisation, claims.role, claims.purpose};
     return call;
   }
   if (context.auth_context() != nullptr) {
-    for (const grpc::string_ref& id : context.auth_context()->FindPropertyValues("peer_spiffe_id")) {
+    for (const grpc::string_ref& id :
+         context.auth_context()->FindPropertyValues("peer_spiffe_id")) {
       const std::string_view uri(id.data(), id.size());
       if (uri.starts_with(kSpiffePrefix)) {
         call.caller.subject = uri.substr(kSpiffePrefix.size());

@@ -21,12 +21,12 @@ struct MethodInfo {
   common::v1::RpcPolicy policy;
 };
 
-// The rpc that takes this request. A request that no rpc of its file takes, or whose rpc has no policy, stops the process:
-// a forgotten policy must not become an open door.
+// The rpc that takes this request. A request that no rpc of its file takes, or whose rpc has no
+// policy, stops the process: a forgotten policy must not become an open door.
 const MethodInfo& MethodOf(const google::protobuf::Descriptor* request);
 
-// The caller from the bearer token (a user) or, without one, from the certificate (a service); trace and deadline beside.
-// UNAUTHENTICATED when neither speaks for anybody.
+// The caller from the bearer token (a user) or, without one, from the certificate (a service);
+// trace and deadline beside. UNAUTHENTICATED when neither speaks for anybody.
 absl::StatusOr<journal::CallInfo> Authenticate(const grpc::ServerContextBase& context,
                                                const MethodInfo& method,
                                                access::TokenVerifier& tokens);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/date.h"
 #include "libs/base/status.h"
 #include "libs/rpc/status_map.h"
 
@@ -56,9 +57,9 @@ RemoteEvidence::RemoteEvidence(std::shared_ptr<grpc::Channel> person,
                                RemoteEvidenceOptions options, const base::Clock* clock)
     : options_(options),
       clock_(clock),
-      keys_({.key_age_max = options.context_age_max,
-             .key_entries_max = options.context_entries_max},
-            clock) {
+      keys_(
+          {.key_age_max = options.context_age_max, .key_entries_max = options.context_entries_max},
+          clock) {
   if (person != nullptr) person_ = person::v1::PersonService::NewStub(person);
   if (training != nullptr) training_ = training::v1::TrainingService::NewStub(training);
 }
@@ -138,8 +139,8 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
                 const std::string& id = answer.context().person_id();
                 gathering->gathered.evidence.people[id] = answer.context();
                 if (id == gathering->seal_for) {
-                  gathering->gathered.key = std::make_shared<seal::PersonKey>(
-                      id, answer.key_version(), answer.key());
+                  gathering->gathered.key =
+                      std::make_shared<seal::PersonKey>(id, answer.key_version(), answer.key());
                 }
               }
             }
@@ -150,9 +151,11 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
   }
 
   for (const auto& question : questions.organisations) {
+    const std::string date =
+        question.date.empty() ? base::LondonDate(clock_->Now()) : question.date;
     {
       absl::ReaderMutexLock lock(&mutex_);
-      auto it = organisations_.find(question.ods_code + question.date);
+      auto it = organisations_.find(question.ods_code + date);
       if (it != organisations_.end() &&
           clock_->Now() - it->second.time <= options_.context_age_max) {
         gathering->gathered.evidence.organisations[question] = it->second.fact;
@@ -164,25 +167,25 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
       gathering->Answered(Gathering::Translate(grpc::Status(grpc::StatusCode::UNAVAILABLE, "")));
       continue;
     }
-    using Call = Gathering::Call<person::v1::GetOrganisationRequest,
-                                 person::v1::GetOrganisationResponse>;
+    using Call =
+        Gathering::Call<person::v1::GetOrganisationRequest, person::v1::GetOrganisationResponse>;
     auto call = std::make_shared<Call>();
     PrepareCall(call->context, deadline);
     call->request.set_ods_code(question.ods_code);
     person_->async()->GetOrganisation(
         &call->context, &call->request, &call->response,
-        [this, call, gathering, question](grpc::Status status) {
+        [this, call, gathering, question, date](grpc::Status status) {
           if (!status.ok() && status.error_code() != grpc::StatusCode::NOT_FOUND) {
             return gathering->Answered(Gathering::Translate(status));
           }
           common::v1::OrganisationFact fact;
           fact.set_ods_code(question.ods_code);
-          fact.set_date(question.date);
+          fact.set_date(date);
           fact.set_known(status.ok());
           if (status.ok()) {
             const person::v1::Organisation& found = call->response.organisation();
-            fact.set_valid(found.start_date() <= question.date &&
-                           (found.end_date().empty() || question.date <= found.end_date()));
+            fact.set_valid(found.start_date() <= date &&
+                           (found.end_date().empty() || date <= found.end_date()));
             fact.set_icb(found.icb());
           }
           if (fact.known()) {
@@ -191,7 +194,7 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
             if (organisations_.size() >= options_.context_entries_max) {
               organisations_.erase(organisations_.begin());
             }
-            organisations_[question.ods_code + question.date] = {fact, clock_->Now()};
+            organisations_[question.ods_code + date] = {fact, clock_->Now()};
           }
           {
             absl::MutexLock lock(&gathering->mutex);
@@ -207,23 +210,24 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
       gathering->Answered(Gathering::Translate(grpc::Status(grpc::StatusCode::UNAVAILABLE, "")));
       continue;
     }
-    using Call = Gathering::Call<training::v1::GetCompetenceRequest,
-                                 training::v1::GetCompetenceResponse>;
+    using Call =
+        Gathering::Call<training::v1::GetCompetenceRequest, training::v1::GetCompetenceResponse>;
     auto call = std::make_shared<Call>();
     PrepareCall(call->context, deadline);
     call->request.set_practitioner_id(question.practitioner_id);
     call->request.set_capability(question.capability);
     call->request.set_date(question.date);
-    training_->async()->GetCompetence(
-        &call->context, &call->request, &call->response,
-        [call, gathering, question](grpc::Status status) {
-          if (!status.ok()) return gathering->Answered(Gathering::Translate(status));
-          {
-            absl::MutexLock lock(&gathering->mutex);
-            gathering->gathered.evidence.competences[question] = call->response.competence();
-          }
-          gathering->Answered(absl::OkStatus());
-        });
+    training_->async()->GetCompetence(&call->context, &call->request, &call->response,
+                                      [call, gathering, question](grpc::Status status) {
+                                        if (!status.ok())
+                                          return gathering->Answered(Gathering::Translate(status));
+                                        {
+                                          absl::MutexLock lock(&gathering->mutex);
+                                          gathering->gathered.evidence.competences[question] =
+                                              call->response.competence();
+                                        }
+                                        gathering->Answered(absl::OkStatus());
+                                      });
   }
   gathering->Answered(absl::OkStatus());
 }

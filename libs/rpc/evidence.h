@@ -1,4 +1,5 @@
-// What decisions need from other services: gathered before a command is queued, recorded in its events.
+// What decisions need from other services: gathered before a command is queued, recorded in its
+// events.
 #ifndef FETTLE_LIBS_RPC_EVIDENCE_H_
 #define FETTLE_LIBS_RPC_EVIDENCE_H_
 
@@ -25,13 +26,14 @@ struct Gathered {
   std::shared_ptr<const seal::PersonKey> key;
 };
 
-// Two sources exist: the registry asks itself (services/person), all others ask it (RemoteEvidence).
+// Two sources exist: the registry asks itself (services/person), all others ask it
+// (RemoteEvidence).
 class EvidenceSource {
  public:
   using Done = std::function<void(absl::StatusOr<Gathered>)>;
   virtual ~EvidenceSource() = default;
-  // Calls `done` once: before it returns when nothing has to be asked, else from a gRPC thread. UNAVAILABLE with RetryInfo
-  // when another service cannot be reached; NOT_FOUND PERSON_NOT_FOUND.
+  // Calls `done` once: before it returns when nothing has to be asked, else from a gRPC thread.
+  // UNAVAILABLE with RetryInfo when another service cannot be reached; NOT_FOUND PERSON_NOT_FOUND.
   virtual void Gather(const base::Questions& questions, absl::Time deadline, Done done) = 0;
 };
 

@@ -28,8 +28,7 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(const HostOptions& options,
   }();
   (void)once;
 
-  grpc::SslServerCredentialsOptions ssl(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  grpc::SslServerCredentialsOptions ssl(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   ssl.pem_root_certs = identity.ca_pem;
   ssl.pem_key_cert_pairs.push_back({identity.key_pem, identity.certificate_pem});
 

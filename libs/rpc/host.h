@@ -14,7 +14,8 @@
 namespace fettle::rpc {
 
 struct HostOptions {
-  // Loopback or a private network: Debian's gRPC 1.51 must never face untrusted HTTP/2 (see deploy/README.md).
+  // Loopback or a private network: Debian's gRPC 1.51 must never face untrusted HTTP/2 (see
+  // deploy/README.md).
   std::string listen_address = "127.0.0.1";
   int64_t listen_port = 0;  // 0: the system picks one
 };
@@ -29,8 +30,9 @@ class Host {
 
   int port() const { return port_; }
 
-  // Health says NOT_SERVING, calls under way get kShutdownMsMax to end, the rest is cancelled. Handlers must all come to
-  // an end: one that never finishes holds the server for ever. Safe to call twice.
+  // Health says NOT_SERVING, calls under way get kShutdownMsMax to end, the rest is cancelled.
+  // Handlers must all come to an end: one that never finishes holds the server for ever. Safe to
+  // call twice.
   void Stop();
 
  private:

@@ -202,8 +202,7 @@ grpc::ServerUnaryReactor* JournalServiceImpl::GetOperation(
   }
   parts_.journal->FindReceipt(
       journal::ReceiptKeyOf(call->caller, request->request_id()),
-      [reactor, response,
-       &service](absl::StatusOr<std::optional<journal::StoredReceipt>> receipt) {
+      [reactor, response, &service](absl::StatusOr<std::optional<journal::StoredReceipt>> receipt) {
         if (!receipt.ok()) return reactor->Finish(ToGrpc(receipt.status(), service));
         if (receipt->has_value()) {
           response->set_state(journal::v1::OPERATION_STATE_DONE);

@@ -15,8 +15,9 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 const base::FieldWalk& WalkOf(const Message& message) {
-  static base::FieldWalks& walks = *new base::FieldWalks(
-      [](const FieldDescriptor* field) { return field->message_type() == SealedText::descriptor(); });
+  static base::FieldWalks& walks = *new base::FieldWalks([](const FieldDescriptor* field) {
+    return field->message_type() == SealedText::descriptor();
+  });
   return walks.Of(message.GetDescriptor());
 }
 
@@ -40,8 +41,8 @@ absl::Status ForEach(Message& message, const std::function<absl::Status(SealedTe
 bool Any(const Message& message, bool (*wanted)(const SealedText&)) {
   // The visitor changes nothing.
   return !ForEach(const_cast<Message&>(message), [&](SealedText& words) {
-    return wanted(words) ? absl::AlreadyExistsError("found") : absl::OkStatus();
-  }).ok();
+            return wanted(words) ? absl::AlreadyExistsError("found") : absl::OkStatus();
+          }).ok();
 }
 
 }  // namespace

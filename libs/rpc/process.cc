@@ -59,7 +59,7 @@ Process::Process(std::string name, std::string about)
   settings_.Add(&key_file_, "key_file", "PEM file of its private key", "");
   settings_.Add(&jwks_file_, "jwks_file", "JSON Web Key Set of the token issuer", "");
   settings_.Add(&token_issuer_, "token_issuer", "The `iss` that tokens must carry",
-                "https://issuer.fettle.local");
+                "https://issuer.fettle.invalid");
   settings_.Add(&token_audience_, "token_audience", "The `aud` that tokens must carry", "fettle");
   settings_.Add(&kafka_, "kafka", "Bootstrap servers, host:port; `none`: no bus, the feed only",
                 "none");
@@ -82,9 +82,9 @@ absl::StatusOr<std::string> Process::Secret(const std::string& name) {
   const int made = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (made >= 0) {
     const std::string secret = crypto::RandomBytes(kSecretBytes);
-    const bool ok = write(made, secret.data(), secret.size()) ==
-                        static_cast<ssize_t>(secret.size()) &&
-                    fsync(made) == 0;
+    const bool ok =
+        write(made, secret.data(), secret.size()) == static_cast<ssize_t>(secret.size()) &&
+        fsync(made) == 0;
     close(made);
     if (ok) return secret;
     std::filesystem::remove(path);
@@ -116,8 +116,8 @@ absl::Status Process::Open(const journal::Model& model) {
   std::error_code error;
   std::filesystem::create_directories(data_dir_, error);
   if (error) {
-    return absl::UnavailableError(absl::StrCat("data_dir: cannot make ", data_dir_, ": ",
-                                               error.message()));
+    return absl::UnavailableError(
+        absl::StrCat("data_dir: cannot make ", data_dir_, ": ", error.message()));
   }
   FETTLE_ASSIGN_OR_RETURN(clock_, base::OpenClock(clock_file_));
   std::optional<uint16_t> metrics_port;
@@ -125,9 +125,9 @@ absl::Status Process::Open(const journal::Model& model) {
   FETTLE_ASSIGN_OR_RETURN(metrics_, base::Metrics::Create(metrics_port));
   FETTLE_ASSIGN_OR_RETURN(identity_, LoadIdentity(ca_file_, certificate_file_, key_file_));
   FETTLE_ASSIGN_OR_RETURN(
-      tokens_, access::TokenVerifier::Load(
-                   jwks_file_, {.issuer = token_issuer_, .audience = token_audience_},
-                   clock_.get()));
+      tokens_,
+      access::TokenVerifier::Load(
+          jwks_file_, {.issuer = token_issuer_, .audience = token_audience_}, clock_.get()));
   FETTLE_ASSIGN_OR_RETURN(hmac_key_, Secret("receipts"));
   journal::SqliteStoreOptions store_options;
   store_options.path = absl::StrCat(data_dir_, "/", name_, ".db");

@@ -1,5 +1,6 @@
-// The life of a service process: settings, log, metrics, identity, store, journal, relay, server; and the end of all of
-// them in the right order. A service's main.cc builds what is its own in between.
+// The life of a service process: settings, log, metrics, identity, store, journal, relay, server;
+// and the end of all of them in the right order. A service's main.cc builds what is its own in
+// between.
 #ifndef FETTLE_LIBS_RPC_PROCESS_H_
 #define FETTLE_LIBS_RPC_PROCESS_H_
 
@@ -22,7 +23,8 @@ namespace fettle::rpc {
 
 class Process {
  public:
-  // What a service adds: its gRPC services, which live until the process ends, and what to do when it stops taking calls.
+  // What a service adds: its gRPC services, which live until the process ends, and what to do when
+  // it stops taking calls.
   struct Built {
     std::vector<std::unique_ptr<grpc::Service>> services;
     std::function<void()> stop;
@@ -34,8 +36,9 @@ class Process {
   // For settings of the service's own, before Run.
   base::Settings& settings() { return settings_; }
 
-  // Reads the settings, opens everything, calls `build` with the journal open, serves until SIGTERM or SIGINT, stops in order:
-  // health and server, feeds, relay, journal, store. Gives the exit code; every failure is one clear line on stderr.
+  // Reads the settings, opens everything, calls `build` with the journal open, serves until SIGTERM
+  // or SIGINT, stops in order: health and server, feeds, relay, journal, store. Gives the exit
+  // code; every failure is one clear line on stderr.
   int Run(int argc, const char* const* argv, const journal::Model& model,
           const std::function<absl::StatusOr<Built>(Process&)>& build);
 

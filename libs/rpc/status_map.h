@@ -10,9 +10,10 @@
 
 namespace fettle::rpc {
 
-// Carries code, message and the google.rpc details (ErrorInfo, BadRequest, PreconditionFailure, RetryInfo) over. The
-// ErrorInfo's domain becomes `<service>.fettle` where it is empty. Details that would not fit the trailers (4 KB) are left
-// out, the ErrorInfo last. An INTERNAL, UNKNOWN or DATA_LOSS status loses its message: what broke is logged, not told.
+// Carries code, message and the google.rpc details (ErrorInfo, BadRequest, PreconditionFailure,
+// RetryInfo) over. The ErrorInfo's domain becomes `<service>.fettle` where it is empty. Details
+// that would not fit the trailers (4 KB) are left out, the ErrorInfo last. An INTERNAL, UNKNOWN or
+// DATA_LOSS status loses its message: what broke is logged, not told.
 grpc::Status ToGrpc(const absl::Status& status, std::string_view service);
 
 absl::Status FromGrpc(const grpc::Status& status);

@@ -23,8 +23,8 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 int Characters(const std::string& utf8) {
-  return static_cast<int>(std::count_if(utf8.begin(), utf8.end(),
-                                        [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<int>(
+      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 bool IsCode(const std::string& text) {

@@ -1,5 +1,6 @@
-// The keys that seal people's private words: a SQLite file of its own, with a rollback journal (a deleted key stays
-// readable in a WAL after its checkpoint), secure_delete and synced commits. The only mutable table in Fettle.
+// The keys that seal people's private words: a SQLite file of its own, with a rollback journal (a
+// deleted key stays readable in a WAL after its checkpoint), secure_delete and synced commits. The
+// only mutable table in Fettle.
 #ifndef FETTLE_SERVICES_PERSON_KEY_TABLE_H_
 #define FETTLE_SERVICES_PERSON_KEY_TABLE_H_
 

@@ -24,7 +24,8 @@ absl::Status RefuseFilled(const Request& request) {
   return absl::OkStatus();
 }
 
-// The next day on which the person is a year older. A birthday on 29 February is kept on 1 March in other years.
+// The next day on which the person is a year older. A birthday on 29 February is kept on 1 March in
+// other years.
 std::string NextBirthday(std::string_view birth_date, int age) {
   const absl::StatusOr<absl::CivilDay> born = base::ParseDate(birth_date);
   if (!born.ok()) return "";

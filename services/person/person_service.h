@@ -1,5 +1,5 @@
-// The person service: gRPC in, journal out, and the work at the door that only the registry has: it normalises and
-// digests NHS numbers, makes keys, and works out ages.
+// The person service: gRPC in, journal out, and the work at the door that only the registry has: it
+// normalises and digests NHS numbers, makes keys, and works out ages.
 #ifndef FETTLE_SERVICES_PERSON_PERSON_SERVICE_H_
 #define FETTLE_SERVICES_PERSON_PERSON_SERVICE_H_
 

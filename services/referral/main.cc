@@ -15,8 +15,8 @@ int main(int argc, char** argv) {
             fettle::rpc::MakeChannel(person_target, parts.identity()), nullptr,
             fettle::rpc::RemoteEvidenceOptions{}, &parts.clock());
         Process::Built built;
-        built.services.push_back(std::make_unique<fettle::referral::ReferralServiceImpl>(
-            parts.Parts(evidence.get())));
+        built.services.push_back(
+            std::make_unique<fettle::referral::ReferralServiceImpl>(parts.Parts(evidence.get())));
         return built;
       });
 }

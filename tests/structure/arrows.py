@@ -8,7 +8,7 @@ import posixpath
 import re
 import sys
 
-from tree import source_files, read
+from tree import is_test, read, source_files
 
 SERVICES = ("person", "referral", "training", "budget", "audit", "analytics", "gateway", "cli")
 
@@ -52,10 +52,6 @@ COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 def part_of(path):
     """("libs", "journal") of libs/journal/x.h; ("tests", "e2e") of tests/e2e/x.cc."""
     return (path.split("/") + ["", ""])[:2]
-
-
-def is_test(path):
-    return bool(re.search(r"_test\.|/testing/|_testing\.|/test_|^tests/", path))
 
 
 def include_faults(path, text):

@@ -1,14 +1,15 @@
 """Compares the table `command | events | refusals` of each service's README with its contract and its domain.
 
 Commands are the rpcs of kind COMMAND; their events stand in the rpc's comment as "Events: A, B." or "Events: none.";
-refusals are the reasons, UPPER_CASE string literals of the domain. Prints each fault; exit 1 if there is one.
+refusals are the reasons, UPPER_CASE string literals of the domain (what is another code stands in the README's text).
+Prints each fault; exit 1 if there is one.
 """
 
 import os
 import re
 import sys
 
-from tree import ROOT, read, source_files
+from tree import ROOT, is_test, read, source_files
 
 RPC = re.compile(r"((?:^[ \t]*//[^\n]*\n)*)^[ \t]*rpc\s+(\w+)\s*\([^)]*\)\s*returns\s*\([^)]*\)\s*(\{.*?^[ \t]*\}|;)", re.MULTILINE | re.DOTALL)
 REASON = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"')
@@ -56,7 +57,7 @@ def readme_faults(service, readme, proto, domain_reasons, library_reasons):
             fault(f"{command}: events {sorted(table[command][0])} in the table, {sorted(events)} in the contract")
     listed = set().union(*(refusals for _, refusals in table.values())) | set(REASON.findall(readme.replace("`", '"')))
     for reason in sorted(domain_reasons - listed):
-        fault(f"the domain refuses with {reason}, which the README does not list")
+        fault(f"the domain says {reason}: a refusal of a command belongs into the table, another code into the text")
     for reason in sorted(set().union(*(refusals for _, refusals in table.values())) - domain_reasons - library_reasons):
         fault(f"{reason} is listed, but neither the domain nor a library refuses with it")
     return faults
@@ -65,7 +66,7 @@ def readme_faults(service, readme, proto, domain_reasons, library_reasons):
 def reasons(folder, but=()):
     found = set()
     for path in source_files(".h", ".cc"):
-        if path.startswith(folder) and not path.endswith("_test.cc") and not path.startswith(tuple(but)):
+        if path.startswith(folder) and not is_test(path) and not path.startswith(tuple(but)):
             found |= set(REASON.findall(COMMENT.sub("", read(path))))
     return found
 

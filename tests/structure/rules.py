@@ -4,7 +4,7 @@ import collections
 import re
 import sys
 
-from tree import source_files, read
+from tree import is_test, read, source_files
 
 CITATION = re.compile(r"INV-(\d+(?:(?:\.\.|, (?:INV-)?)\d+)*)")
 
@@ -19,14 +19,10 @@ def numbers(text):
     return found
 
 
-def is_test(path):
-    return path.endswith(("_test.cc", "_test.py")) or path.startswith("tests/") and path != "tests/rules.txt"
-
-
 def main():
     named = collections.defaultdict(list)
     for path in source_files():
-        if is_test(path):
+        if is_test(path) and path != "tests/rules.txt":
             for number in numbers(read(path)):
                 named[number].append(path)
     for number in sorted(named):

@@ -133,7 +133,7 @@ class ReadmesTest(unittest.TestCase):
                 (self.faults(readme=""), "not of the table"),
                 (self.faults(readme=README.replace("`ThingNamed`", "")), "events"),
                 (self.faults(proto=PROTO.replace("Events:", "It makes")), "names no events"),
-                (self.faults(domain=("THING_IS_OPEN", "THING_IS_LOST")), "does not list"),
+                (self.faults(domain=("THING_IS_OPEN", "THING_IS_LOST")), "THING_IS_LOST"),
                 (self.faults(domain=()), "neither the domain nor a library")):
             self.assertTrue(any(part in fault for fault in faults), f"{part}: {faults}")
 
@@ -142,9 +142,6 @@ class RulesTest(unittest.TestCase):
     def test_citations(self):
         inv = "INV-"
         self.assertEqual(rules.numbers(f"({inv}1..3, 7), {inv}22, {inv}23; {inv}4."), {1, 2, 3, 4, 7, 22, 23})
-        self.assertTrue(rules.is_test("services/person/domain/x_test.cc"))
-        self.assertFalse(rules.is_test("services/person/domain/x.cc"))
-        self.assertFalse(rules.is_test("tests/rules.txt"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The files of this repository, for the checks of this folder."""
 
 import os
+import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -24,3 +25,8 @@ def source_files(*endings):
 def read(path):
     with open(os.path.join(ROOT, path), encoding="utf-8", errors="replace") as file:
         return file.read()
+
+
+def is_test(path):
+    """Whether a file is there for tests only."""
+    return bool(re.search(r"_test\.|_test_|_testing\.|/testing/|/test_|_fixture|^tests/", path))

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 
 namespace fettle::budget {
 namespace {
@@ -25,7 +24,7 @@ void ChangeBalance(v1::BudgetRecord& budget, const std::string& account, int64_t
     it = balances.begin() + at;
   }
   it->set_balance_pence(it->balance_pence() + pence);
-  const bool owes = absl::StartsWith(account, kFunderPrefix);
+  const bool owes = account.starts_with(kFunderPrefix);
   FETTLE_CHECK(owes ? it->balance_pence() <= 0 : it->balance_pence() >= 0,
                "only funders owe money to a budget");
 }
@@ -70,7 +69,7 @@ int CommitmentSign(const v1::LedgerTransaction& transaction) {
 int64_t SumOf(const v1::BudgetRecord& budget, std::string_view prefix, std::string_view suffix) {
   int64_t sum = 0;
   for (const v1::AccountBalance& balance : budget.balances()) {
-    if (absl::StartsWith(balance.account(), prefix) && absl::EndsWith(balance.account(), suffix)) {
+    if (balance.account().starts_with(prefix) && balance.account().ends_with(suffix)) {
       sum += balance.balance_pence();
     }
   }
@@ -79,11 +78,11 @@ int64_t SumOf(const v1::BudgetRecord& budget, std::string_view prefix, std::stri
 
 }  // namespace
 
-std::string FunderAccount(std::string_view funder) { return absl::StrCat(kFunderPrefix, funder); }
-std::string AvailableAccount(int portion) { return absl::StrCat("available:", portion); }
-std::string CommittedAccount(int portion) { return absl::StrCat("committed:", portion); }
+std::string FunderAccount(std::string_view funder) { return base::Concat(kFunderPrefix, funder); }
+std::string AvailableAccount(int portion) { return base::Concat("available:", portion); }
+std::string CommittedAccount(int portion) { return base::Concat("committed:", portion); }
 std::string SpentAccount(int portion, std::string_view funder) {
-  return absl::StrCat("spent:", portion, ":", funder);
+  return base::Concat("spent:", portion, ":", funder);
 }
 
 absl::StatusOr<int64_t> AddPence(int64_t a, int64_t b) {
@@ -107,7 +106,7 @@ int64_t SpentFrom(const v1::BudgetRecord& budget, int portion) {
 }
 
 int64_t SpentBy(const v1::BudgetRecord& budget, std::string_view funder) {
-  return SumOf(budget, "spent:", absl::StrCat(":", funder));
+  return SumOf(budget, "spent:", base::Concat(":", funder));
 }
 
 const v1::OpenCommitment* FindCommitment(const v1::BudgetRecord& budget,

@@ -1,3 +1,4 @@
+#include "absl/strings/str_format.h"
 #include "services/budget/domain/budget_testing.h"
 
 namespace fettle::budget {

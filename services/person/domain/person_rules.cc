@@ -64,8 +64,8 @@ base::Reads NumberAndPractice(const v1::Digests& digests, const std::string& gp_
   return reads;
 }
 
-// INV-10: a new record names organisations that are known and valid on its day. Lenient partners' codes are kept as they
-// came; what is not known counts as missing.
+// INV-10: a new record names organisations that are known and valid on its day. Lenient partners'
+// codes are kept as they came; what is not known counts as missing.
 absl::Status CheckPractice(const base::View& view, const std::string& gp_practice,
                            v1::NumberPolicy policy, const std::string& today) {
   if (gp_practice.empty() || policy == v1::NUMBER_POLICY_LENIENT) return absl::OkStatus();
@@ -84,8 +84,9 @@ absl::Status CheckPractice(const base::View& view, const std::string& gp_practic
 
 absl::Status CheckCategory(const std::string& category) {
   if (category.empty() || nhs::IsEthnicCategory(category)) return absl::OkStatus();
-  return base::InvalidField("ethnic_category", "ETHNIC_CATEGORY_UNKNOWN",
-                            "a code of the NHS Data Dictionary's ETHNIC CATEGORY 2001, 99 included");
+  return base::InvalidField(
+      "ethnic_category", "ETHNIC_CATEGORY_UNKNOWN",
+      "a code of the NHS Data Dictionary's ETHNIC CATEGORY 2001, 99 included");
 }
 
 // INV-4: with a strict partner a number that fails its check digit is refused.
@@ -102,9 +103,8 @@ v1::NhsNumberStatus StatusOf(v1::NhsNumberStatus claimed, v1::NumberCheck check,
   if (conflict) return v1::NHS_NUMBER_STATUS_NO_OR_MULTIPLE_MATCH;
   switch (check) {
     case v1::NUMBER_CHECK_PASSED:
-      return claimed == v1::NHS_NUMBER_STATUS_UNSPECIFIED
-                 ? v1::NHS_NUMBER_STATUS_PRESENT_NOT_TRACED
-                 : claimed;
+      return claimed == v1::NHS_NUMBER_STATUS_UNSPECIFIED ? v1::NHS_NUMBER_STATUS_PRESENT_NOT_TRACED
+                                                          : claimed;
     case v1::NUMBER_CHECK_FAILED:
       return v1::NHS_NUMBER_STATUS_PRESENT_NOT_TRACED;
     default:
@@ -116,8 +116,8 @@ v1::NhsNumberStatus StatusOf(v1::NhsNumberStatus claimed, v1::NumberCheck check,
   }
 }
 
-// INV-7: without a number, the status says why, and name and birth date stand in for it. Lenient partners' first messages
-// may lack them: the record lists what is missing.
+// INV-7: without a number, the status says why, and name and birth date stand in for it. Lenient
+// partners' first messages may lack them: the record lists what is missing.
 absl::Status CheckIdentity(const v1::EnsurePersonRequest& request) {
   if (request.digests().number_check() != v1::NUMBER_CHECK_ABSENT ||
       request.number_policy() == v1::NUMBER_POLICY_LENIENT) {
@@ -152,8 +152,8 @@ v1::Demographics WhatIsNew(const v1::Demographics& to, const v1::Demographics& f
     if (known) continue;
     if (field->is_repeated()) {
       for (int i = 0; i < reflection->FieldSize(from, field); ++i) {
-        reflection->AddMessage(&added, field)->CopyFrom(
-            reflection->GetRepeatedMessage(from, field, i));
+        reflection->AddMessage(&added, field)
+            ->CopyFrom(reflection->GetRepeatedMessage(from, field, i));
       }
     } else {
       reflection->MutableMessage(&added, field)->CopyFrom(reflection->GetMessage(from, field));
@@ -306,8 +306,7 @@ PersonRules::Decided<v1::UpdatePersonResponse> PersonRules::Decide(
   }
 
   base::Decision<v1::UpdatePersonResponse> decision;
-  v1::PersonUpdated& updated =
-      *decision.Add<Event>(request.person_id()).mutable_person_updated();
+  v1::PersonUpdated& updated = *decision.Add<Event>(request.person_id()).mutable_person_updated();
   if (request.has_demographics()) *updated.mutable_demographics() = request.demographics();
   *updated.mutable_digests() = request.digests();
   updated.set_gp_practice(request.gp_practice());
@@ -322,10 +321,9 @@ PersonRules::Decided<v1::UpdatePersonResponse> PersonRules::Decide(
     updated.set_holds_number(check == v1::NUMBER_CHECK_PASSED && !conflict);
     decision.response.set_number_conflict(conflict);
   } else if (request.nhs_number_status() != v1::NHS_NUMBER_STATUS_UNSPECIFIED) {
-    updated.set_nhs_number_status(StatusOf(request.nhs_number_status(),
-                                           person->digests().number_check(),
-                                           !person->holds_number() &&
-                                               !person->digests().nhs_number().empty()));
+    updated.set_nhs_number_status(
+        StatusOf(request.nhs_number_status(), person->digests().number_check(),
+                 !person->holds_number() && !person->digests().nhs_number().empty()));
   }
   return decision;
 }
@@ -368,8 +366,7 @@ PersonRules::Decided<v1::RegisterOrganisationResponse> PersonRules::Decide(
   if (!organisation.icb().empty() && organisation.icb() != organisation.ods_code()) {
     const std::optional<std::string> icb =
         view.Holder(kOrganisationIndex, Key({organisation.icb()}));
-    const v1::PersonState* state =
-        icb.has_value() ? view.StateOf<v1::PersonState>(*icb) : nullptr;
+    const v1::PersonState* state = icb.has_value() ? view.StateOf<v1::PersonState>(*icb) : nullptr;
     if (state == nullptr || state->organisation().kind() != v1::ORGANISATION_KIND_ICB) {
       return base::InvalidField("organisation.icb", "ICB_NOT_KNOWN",
                                 "the ODS code of a registered integrated care board");
@@ -501,8 +498,7 @@ absl::StatusOr<v1::FindPersonByNhsNumberResponse> PersonRules::Answer(
     const base::Context&) {
   std::optional<std::string> holder;
   if (request.digests().number_check() == v1::NUMBER_CHECK_PASSED) {
-    FETTLE_ASSIGN_OR_RETURN(holder,
-                            snapshot.Holder(kNumberIndex, NumberKey(request.digests())));
+    FETTLE_ASSIGN_OR_RETURN(holder, snapshot.Holder(kNumberIndex, NumberKey(request.digests())));
   }
   if (!holder.has_value()) return PersonNotFound();
   FETTLE_RETURN_IF_ERROR(snapshot.Load(*holder));  // the one who is found is a subject of the read

@@ -1,4 +1,5 @@
-// The rules of the registry: who a person is and which organisations exist. Pure functions; see libs/base/decide.h.
+// The rules of the registry: who a person is and which organisations exist. Pure functions; see
+// libs/base/decide.h.
 #ifndef FETTLE_SERVICES_PERSON_DOMAIN_PERSON_RULES_H_
 #define FETTLE_SERVICES_PERSON_DOMAIN_PERSON_RULES_H_
 
@@ -17,7 +18,8 @@ namespace fettle::person {
 
 // Numbers of the entries; never reused.
 enum PersonIndex : int {
-  // Unique. Digest of an NHS number -> the person who holds it now, or who stands for the one who held it (INV-8).
+  // Unique. Digest of an NHS number -> the person who holds it now, or who stands for the one who
+  // held it (INV-8).
   kNumberIndex = 1,
   // Unique. ODS code -> organisation.
   kOrganisationIndex = 2,

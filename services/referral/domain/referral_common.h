@@ -55,14 +55,6 @@ absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const v1::Re
 // restricted person (INV-139).
 common::v1::PersonContext Recorded(common::v1::PersonContext person, const std::string& today);
 
-// An event for the referral, on the referral's journey.
-template <class Response>
-v1::ReferralEvent& AddEvent(base::Decision<Response>& decision, const v1::ReferralState& state) {
-  auto& event = decision.template Add<v1::ReferralEvent>(state.referral_id());
-  event.mutable_header()->set_correlation_id(state.correlation_id());
-  return event;
-}
-
 // `{a, b}` as `a, b`, for messages and metadata.
 std::string Joined(const std::vector<std::string>& items);
 

@@ -36,19 +36,6 @@ constexpr RejectionReason kRejectionReasons[] = {
     {"99", "other", true},
 };
 
-enum Asks : unsigned { kNothing = 0, kPerson = 1, kSeal = 2 };
-
-base::Questions QuestionsAbout(const std::string& referral_id, const base::View& view,
-                               unsigned asks) {
-  base::Questions questions;
-  const auto* state =
-      view.Has(referral_id) ? view.StateOf<v1::ReferralState>(referral_id) : nullptr;
-  if (state == nullptr) return questions;
-  if (asks & kPerson) questions.people = {state->person_id()};
-  if (asks & kSeal) questions.seal_for = state->person_id();
-  return questions;
-}
-
 std::string DateOf(const google::protobuf::Timestamp& time) {
   return base::LondonDate(
       absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(time)));
@@ -68,9 +55,30 @@ absl::Status CheckDate(std::string_view field, std::string_view date, std::strin
 
 }  // namespace
 
-base::Questions ReferralRules::QuestionsOf(const v1::StartTriageRequest& request,
+base::Questions ReferralRules::QuestionsOf(const v1::StartTriageRequest&, const base::View&) {
+  return {};
+}
+
+base::Questions ReferralRules::QuestionsOf(const v1::AcceptReferralRequest& request,
                                            const base::View& view) {
-  return QuestionsAbout(request.referral_id(), view, kNothing);
+  base::Questions questions = WordsOf(request.referral_id(), view);
+  if (!questions.seal_for.empty()) questions.people = {questions.seal_for};
+  questions.fresh_people = true;
+  return questions;
+}
+
+base::Questions ReferralRules::QuestionsOf(const v1::StartReferralRequest& request,
+                                           const base::View& view) {
+  base::Questions questions = WordsOf(request.referral_id(), view);
+  if (!questions.seal_for.empty()) questions.people = {questions.seal_for};
+  return questions;
+}
+
+base::Questions ReferralRules::WordsOf(const std::string& referral_id, const base::View& view) {
+  base::Questions questions;
+  if (const State* state = view.StateOf<State>(referral_id))
+    questions.seal_for = state->person_id();
+  return questions;
 }
 
 ReferralRules::Decided<v1::StartTriageResponse> ReferralRules::Decide(
@@ -81,14 +89,8 @@ ReferralRules::Decided<v1::StartTriageResponse> ReferralRules::Decide(
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_IN_TRIAGE));
 
   base::Decision<v1::StartTriageResponse> decision;
-  AddEvent(decision, *state).mutable_referral_triage_started();
+  decision.Add<Event>(state->referral_id()).mutable_referral_triage_started();
   return decision;
-}
-
-base::Questions ReferralRules::QuestionsOf(const v1::AcceptReferralRequest& request,
-                                           const base::View& view) {
-  return QuestionsAbout(request.referral_id(), view,
-                        kPerson | (request.has_comment() ? kSeal : kNothing));
 }
 
 ReferralRules::Decided<v1::AcceptReferralResponse> ReferralRules::Decide(
@@ -113,16 +115,12 @@ ReferralRules::Decided<v1::AcceptReferralResponse> ReferralRules::Decide(
   }
 
   base::Decision<v1::AcceptReferralResponse> decision;
-  v1::ReferralAccepted& accepted = *AddEvent(decision, *state).mutable_referral_accepted();
+  v1::ReferralAccepted& accepted =
+      *decision.Add<Event>(state->referral_id()).mutable_referral_accepted();
   accepted.set_priority(request.priority());
   if (HasWords(request.comment())) *accepted.mutable_comment() = request.comment();
   *accepted.mutable_person() = Recorded(person, context.today);
   return decision;
-}
-
-base::Questions ReferralRules::QuestionsOf(const v1::RejectReferralRequest& request,
-                                           const base::View& view) {
-  return QuestionsAbout(request.referral_id(), view, request.has_comment() ? kSeal : kNothing);
 }
 
 ReferralRules::Decided<v1::RejectReferralResponse> ReferralRules::Decide(
@@ -146,15 +144,11 @@ ReferralRules::Decided<v1::RejectReferralResponse> ReferralRules::Decide(
   }
 
   base::Decision<v1::RejectReferralResponse> decision;
-  v1::ReferralRejected& rejected = *AddEvent(decision, *state).mutable_referral_rejected();
+  v1::ReferralRejected& rejected =
+      *decision.Add<Event>(state->referral_id()).mutable_referral_rejected();
   rejected.set_reason_code(request.reason_code());
   if (HasWords(request.comment())) *rejected.mutable_comment() = request.comment();
   return decision;
-}
-
-base::Questions ReferralRules::QuestionsOf(const v1::StartReferralRequest& request,
-                                           const base::View& view) {
-  return QuestionsAbout(request.referral_id(), view, kPerson);
 }
 
 ReferralRules::Decided<v1::StartReferralResponse> ReferralRules::Decide(
@@ -179,26 +173,20 @@ ReferralRules::Decided<v1::StartReferralResponse> ReferralRules::Decide(
   base::Decision<v1::StartReferralResponse> decision;
   const common::v1::PersonContext person =
       Recorded(*context.evidence->Person(state->person_id()), context.today);
-  v1::ReferralStarted& started = *AddEvent(decision, *state).mutable_referral_started();
+  v1::ReferralStarted& started =
+      *decision.Add<Event>(state->referral_id()).mutable_referral_started();
   started.set_worker_id(request.worker_id());
   started.set_first_contact_date(request.first_contact_date());
   *started.mutable_person() = person;
   if (state->counted()) return decision;  // INV-38: once an episode
   v1::SocialPrescribingCounted& counted =
-      *AddEvent(decision, *state).mutable_social_prescribing_counted();
+      *decision.Add<Event>(state->referral_id()).mutable_social_prescribing_counted();
   counted.set_snomed_code(std::string(nhs::kReferralToSocialPrescribing));
   counted.set_person_id(state->person_id());
   counted.set_gp_practice(person.gp_practice());
   counted.set_icb(person.icb());
   counted.set_date(request.first_contact_date());
   return decision;
-}
-
-base::Questions ReferralRules::QuestionsOf(const v1::CompleteReferralRequest& request,
-                                           const base::View& view) {
-  const bool has_notes =
-      std::ranges::any_of(request.outcomes(), [](const auto& o) { return o.has_note(); });
-  return QuestionsAbout(request.referral_id(), view, has_notes ? kSeal : kNothing);
 }
 
 ReferralRules::Decided<v1::CompleteReferralResponse> ReferralRules::Decide(
@@ -225,7 +213,8 @@ ReferralRules::Decided<v1::CompleteReferralResponse> ReferralRules::Decide(
                                    "on or after the day of the first contact (INV-31)", context));
 
   base::Decision<v1::CompleteReferralResponse> decision;
-  v1::ReferralCompleted& completed = *AddEvent(decision, *state).mutable_referral_completed();
+  v1::ReferralCompleted& completed =
+      *decision.Add<Event>(state->referral_id()).mutable_referral_completed();
   *completed.mutable_outcomes() = request.outcomes();
   completed.set_no_outcome_reason_code(request.no_outcome_reason_code());
   completed.set_closed_date(request.closed_date());
@@ -243,12 +232,6 @@ base::Reads ReferralRules::ReadsOf(const v1::WithdrawReferralRequest& request, c
   return reads;
 }
 
-base::Questions ReferralRules::QuestionsOf(const v1::WithdrawReferralRequest& request,
-                                           const base::View& view) {
-  return QuestionsAbout(request.referral_id(), view,
-                        request.has_partner_message() ? kSeal : kNothing);
-}
-
 ReferralRules::Decided<v1::WithdrawReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::WithdrawReferralRequest& request,
     const base::Context& context) {
@@ -262,7 +245,8 @@ ReferralRules::Decided<v1::WithdrawReferralResponse> ReferralRules::Decide(
   }
 
   base::Decision<v1::WithdrawReferralResponse> decision;
-  v1::ReferralWithdrawn& withdrawn = *AddEvent(decision, *state).mutable_referral_withdrawn();
+  v1::ReferralWithdrawn& withdrawn =
+      *decision.Add<Event>(state->referral_id()).mutable_referral_withdrawn();
   withdrawn.set_reason_code(request.reason_code());
   if (request.has_partner_message()) {
     *withdrawn.mutable_partner_message() = request.partner_message();

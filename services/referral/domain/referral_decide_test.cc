@@ -362,7 +362,7 @@ TEST_F(DecideTest, PartnerWithdrawsByMessage) {
   AsPartner();
   const auto done = journal.When(request);
   ASSERT_THAT(done, IsDone());
-  EXPECT_EQ(journal.StateOf(id)->withdrawal_reason_code(), "NO_LONGER_REQUIRED");
+  EXPECT_EQ(journal.StateOf(id)->withdrawal_reason_code(), "UNNECESSARY");
   EXPECT_EQ(journal.Holder(kMessageIndex,
                            MessageKey(Message(3).request_id(), Message(3).correlation_id())),
             id);

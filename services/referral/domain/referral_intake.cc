@@ -107,12 +107,6 @@ absl::Status CheckNoneOpen(const v1::SubmitReferralRequest& request, const base:
                       std::move(metadata));
 }
 
-std::string JourneyOf(const v1::SubmitReferralRequest& request, const base::Context& context) {
-  if (!request.correlation_id().empty()) return request.correlation_id();
-  if (!context.correlation_id.empty()) return context.correlation_id;
-  return context.ids->Next();
-}
-
 void FillEvidence(const base::Questions& questions, const base::Evidence& evidence,
                   google::protobuf::RepeatedPtrField<common::v1::OrganisationFact>& facts) {
   for (const Organisation& question : questions.organisations) {
@@ -139,6 +133,8 @@ base::Questions ReferralRules::QuestionsOf(const v1::SubmitReferralRequest& requ
                                            const base::View&) {
   base::Questions questions;
   questions.people = {request.person_id()};
+  // A partner's message brings the person's items and the referral in one breath.
+  questions.fresh_people = request.has_partner_message();
   questions.seal_for = request.person_id();
   questions.organisations = {ReceiverQuestion(request.service())};
   const Organisation referrer = ReferrerQuestion(request.details());
@@ -187,10 +183,8 @@ ReferralRules::Decided<v1::SubmitReferralResponse> ReferralRules::Decide(
   FETTLE_RETURN_IF_ERROR(CheckNoneOpen(request, view, context));
 
   base::Decision<v1::SubmitReferralResponse> decision;
-  v1::ReferralState referral;
-  referral.set_referral_id(context.ids->Next());
-  referral.set_correlation_id(JourneyOf(request, context));
-  v1::ReferralSubmitted& submitted = *AddEvent(decision, referral).mutable_referral_submitted();
+  const std::string referral_id = context.ids->Next();
+  v1::ReferralSubmitted& submitted = *decision.Add<Event>(referral_id).mutable_referral_submitted();
   submitted.set_person_id(request.person_id());
   *submitted.mutable_service() = request.service();
   *submitted.mutable_details() = details;
@@ -204,8 +198,8 @@ ReferralRules::Decided<v1::SubmitReferralResponse> ReferralRules::Decide(
   FillEvidence(questions, evidence, *submitted.mutable_organisations());
   submitted.set_referring_organisation(context.caller.organisation);
 
-  decision.response.set_referral_id(referral.referral_id());
-  decision.response.set_correlation_id(referral.correlation_id());
+  decision.response.set_referral_id(referral_id);
+  decision.response.set_correlation_id(context.correlation_id);
   *decision.response.mutable_missing_items() = submitted.missing_items();
   return decision;
 }
@@ -225,10 +219,10 @@ base::Reads ReferralRules::ReadsOf(const v1::ProvideMissingDetailsRequest& reque
 base::Questions ReferralRules::QuestionsOf(const v1::ProvideMissingDetailsRequest& request,
                                            const base::View& view) {
   base::Questions questions;
-  const auto* state =
-      view.Has(request.referral_id()) ? view.StateOf<State>(request.referral_id()) : nullptr;
+  const auto* state = view.StateOf<State>(request.referral_id());
   if (state == nullptr) return questions;
   questions.people = {state->person_id()};
+  questions.fresh_people = true;
   questions.seal_for = state->person_id();
   v1::ReferralDetails details = state->details();
   MergeDetails(details, request.details());
@@ -279,7 +273,7 @@ ReferralRules::Decided<v1::ProvideMissingDetailsResponse> ReferralRules::Decide(
       request.has_partner_message() || request.details().ByteSizeLong() > 0;
   if (!brings_something && std::ranges::equal(missing, state->missing_items())) return decision;
   v1::ReferralDetailsProvided& provided =
-      *AddEvent(decision, *state).mutable_referral_details_provided();
+      *decision.Add<Event>(state->referral_id()).mutable_referral_details_provided();
   *provided.mutable_details() = request.details();
   *provided.mutable_missing_items() = decision.response.missing_items();
   if (request.has_partner_message()) {

@@ -57,14 +57,14 @@ struct ReferralRules {
   static base::Questions QuestionsOf(const v1::StartTriageRequest& request, const base::View& view);
   static base::Questions QuestionsOf(const v1::AcceptReferralRequest& request,
                                      const base::View& view);
-  static base::Questions QuestionsOf(const v1::RejectReferralRequest& request,
-                                     const base::View& view);
   static base::Questions QuestionsOf(const v1::StartReferralRequest& request,
                                      const base::View& view);
-  static base::Questions QuestionsOf(const v1::CompleteReferralRequest& request,
-                                     const base::View& view);
-  static base::Questions QuestionsOf(const v1::WithdrawReferralRequest& request,
-                                     const base::View& view);
+  // Of the others: whose key seals the words, if there are any.
+  template <class Request>
+  requires requires(const Request& request) { request.referral_id(); }
+  static base::Questions QuestionsOf(const Request& request, const base::View& view) {
+    return WordsOf(request.referral_id(), view);
+  }
 
   template <class Response>
   using Decided = absl::StatusOr<base::Decision<Response>>;
@@ -109,6 +109,9 @@ struct ReferralRules {
   static absl::StatusOr<v1::FindPartnerMessageResponse> Answer(
       const base::Snapshot& snapshot, const v1::FindPartnerMessageRequest& request,
       const base::Context& context);
+
+ private:
+  static base::Questions WordsOf(const std::string& referral_id, const base::View& view);
 };
 
 }  // namespace fettle::referral

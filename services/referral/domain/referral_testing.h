@@ -135,14 +135,14 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
   static v1::CompleteReferralRequest Complete(const std::string& id) {
     v1::CompleteReferralRequest request;
     request.set_referral_id(id);
-    request.add_outcomes()->set_code("CONNECTED_TO_GROUP");
+    request.add_outcomes()->set_code("CONNECTED");
     request.set_closed_date(kToday);
     return request;
   }
   static v1::WithdrawReferralRequest Withdraw(const std::string& id) {
     v1::WithdrawReferralRequest request;
     request.set_referral_id(id);
-    request.set_reason_code("NO_LONGER_REQUIRED");
+    request.set_reason_code("UNNECESSARY");
     return request;
   }
 

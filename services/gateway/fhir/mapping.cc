@@ -1,0 +1,385 @@
+#include "services/gateway/fhir/mapping.h"
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <iterator>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "libs/base/date.h"
+#include "libs/base/status.h"
+#include "libs/base/text.h"
+#include "libs/base/uuid.h"
+#include "libs/crypto/digest.h"
+#include "services/gateway/fhir/systems.h"
+
+namespace fettle::gateway {
+namespace {
+
+using common::v1::SealedText;
+using person::v1::Demographics;
+
+// Longest words of the standard that are cut where longer ones come: the message keeps them whole.
+constexpr int kReasonCharactersMax = 150;
+constexpr int kReferrerServiceCharactersMax = 70;
+
+absl::Status NotValid(std::string_view element, std::string_view expected) {
+  return base::Refuse(absl::StatusCode::kInvalidArgument, "ELEMENT_NOT_VALID",
+                      base::Concat(element, ": expected ", expected));
+}
+
+// The Patient's elements that are taken as they are. Of a list, the item whose `use` is the
+// preferred one, else the first.
+struct PatientRow {
+  std::string_view list;
+  std::string_view preferred_use;
+  std::string_view path;
+  SealedText* (Demographics::*mutable_field)();
+};
+
+constexpr PatientRow kPatientRows[] = {
+    {"name", "official", "family", &Demographics::mutable_family_name},
+    {"name", "official", "given.0", &Demographics::mutable_first_name},
+    {"address", "home", "postalCode", &Demographics::mutable_postcode},
+};
+
+template <class Value>
+struct CodeRow {
+  std::string_view code;
+  Value value;
+};
+
+// FHIR administrative gender: the person's gender as the NHS Data Dictionary codes it.
+constexpr CodeRow<std::string_view> kGenders[] = {
+    {"male", "1"}, {"female", "2"}, {"other", "9"}, {"unknown", "X"}};
+
+// UK Core NHSNumberVerificationStatus, by word and by number; both occur.
+constexpr CodeRow<int> kNumberStatuses[] = {
+    {"number-present-and-verified", 1},
+    {"01", 1},
+    {"number-present-but-not-traced", 2},
+    {"02", 2},
+    {"trace-required", 3},
+    {"03", 3},
+    {"trace-attempted-no-match-or-multiple-match-found", 4},
+    {"04", 4},
+    {"trace-needs-to-be-resolved", 5},
+    {"05", 5},
+    {"trace-in-progress", 6},
+    {"06", 6},
+    {"number-not-present-and-trace-not-required", 7},
+    {"07", 7},
+    {"trace-postponed", 8},
+    {"08", 8},
+};
+
+constexpr CodeRow<referral::v1::Priority> kPriorities[] = {
+    {"routine", referral::v1::PRIORITY_ROUTINE},
+    {"urgent", referral::v1::PRIORITY_URGENT},
+    {"asap", referral::v1::PRIORITY_URGENT},
+    {"stat", referral::v1::PRIORITY_URGENT},
+};
+
+// Flags of BaRS (flag-categories-bars) that speak of a risk.
+constexpr CodeRow<referral::v1::RiskKind> kRisks[] = {
+    {"SG", referral::v1::RISK_KIND_FROM_OTHERS},
+    {"SS", referral::v1::RISK_KIND_ENVIRONMENT},
+    {"IR", referral::v1::RISK_KIND_TO_OTHERS},
+};
+// Scene safety "the scene is safe" is no risk, nor the statement that none is known.
+constexpr std::string_view kSceneIsSafe = "S";
+
+template <class Value, size_t kSize>
+const Value* Lookup(const CodeRow<Value> (&rows)[kSize], std::string_view code) {
+  const auto* row = std::ranges::find(rows, code, &CodeRow<Value>::code);
+  return row == std::end(rows) ? nullptr : &row->value;
+}
+
+std::string CutCharacters(std::string text, int characters_max) {
+  size_t bytes = 0;
+  for (int count = 0; bytes < text.size(); ++count) {
+    if (count == characters_max) {
+      text.resize(bytes);
+      break;
+    }
+    const auto point = base::FirstCodePoint(std::string_view(text).substr(bytes));
+    bytes += point ? point->bytes : 1;
+  }
+  return text;
+}
+
+class Mapper {
+ public:
+  Mapper(const Message& message, Mapped& mapped)
+      : message_(message),
+        request_(message.service_request()),
+        patient_(message.First("Patient")),
+        mapped_(mapped) {
+    if (const json::value* subject = Resolve(request_, "subject", "Patient")) patient_ = subject;
+  }
+
+  absl::Status Map(const BarsHeaders& headers) {
+    MapPatient();
+    FETTLE_RETURN_IF_ERROR(MapBirthDate());
+    FETTLE_RETURN_IF_ERROR(MapGender());
+    MapTelecom();
+    MapReferrer(headers);
+    FETTLE_RETURN_IF_ERROR(MapReferralDate());
+    MapReason();
+    MapRisks();
+    MapConsent();
+    referral::v1::PartnerMessage& partner = mapped_.partner_message;
+    partner.set_request_id(headers.request_id);
+    partner.set_correlation_id(headers.correlation_id);
+    partner.set_bundle_id(message_.bundle_id());
+    partner.set_category(message_.category());
+    partner.set_last_updated(Text(request_, "meta.lastUpdated"));
+    partner.set_case_number(
+        Text(Resolve(request_, "encounter", "Encounter"), "identifier.0.value"));
+    return reader_.status();
+  }
+
+ private:
+  std::string Text(const json::value* value, std::string_view path) {
+    return reader_.Text(value, path);
+  }
+
+  const json::value* Resolve(const json::value* from, std::string_view path,
+                             std::string_view type) {
+    return message_.Resolve(reader_, from, path, type);
+  }
+
+  // The item of a list whose `use` is the preferred one, else the first.
+  const json::value* Pick(const json::value* from, std::string_view list, std::string_view use) {
+    const json::array& items = reader_.Items(from, list);
+    for (const json::value& item : items) {
+      if (Text(&item, "use") == use) return &item;
+    }
+    return items.empty() ? nullptr : &items.front();
+  }
+
+  // The value of the first identifier of a system.
+  std::string Identifier(const json::value* resource, std::string_view system) {
+    for (const json::value& identifier : reader_.Items(resource, "identifier")) {
+      if (SameSystem(Text(&identifier, "system"), system)) return Text(&identifier, "value");
+    }
+    return "";
+  }
+
+  std::string OdsCode(const json::value* organisation) {
+    return absl::AsciiStrToUpper(Identifier(organisation, kOdsSystem));
+  }
+
+  const json::value* Extension(const json::value* element, std::string_view url) {
+    for (const json::value& extension : reader_.Items(element, "extension")) {
+      if (SameSystem(Text(&extension, "url"), url)) return &extension;
+    }
+    return nullptr;
+  }
+
+  void MapPatient() {
+    for (const PatientRow& row : kPatientRows) {
+      std::string text = Text(Pick(patient_, row.list, row.preferred_use), row.path);
+      if (!text.empty()) {
+        (mapped_.demographics.*row.mutable_field)()->set_text(std::move(text));
+      }
+    }
+    for (const json::value& line : reader_.Items(Pick(patient_, "address", "home"), "line")) {
+      mapped_.demographics.add_address_lines()->set_text(Text(&line, ""));
+    }
+    for (const json::value& identifier : reader_.Items(patient_, "identifier")) {
+      if (!SameSystem(Text(&identifier, "system"), kNhsNumberSystem)) continue;
+      const std::string number = Text(&identifier, "value");
+      if (!number.empty()) mapped_.demographics.mutable_nhs_number()->set_text(number);
+      const json::value* status = Extension(&identifier, kNumberStatusExtension);
+      if (const int* known =
+              Lookup(kNumberStatuses, Text(status, "valueCodeableConcept.coding.0.code"))) {
+        mapped_.nhs_number_status = static_cast<person::v1::NhsNumberStatus>(*known);
+      }
+      break;
+    }
+    mapped_.gp_practice = OdsCode(Resolve(patient_, "generalPractitioner.0", "Organization"));
+    mapped_.ethnic_category =
+        Text(Extension(patient_, kEthnicCategoryExtension), "valueCodeableConcept.coding.0.code");
+  }
+
+  absl::Status MapBirthDate() {
+    const std::string date = Text(patient_, "birthDate");
+    // FHIR lets it be a year or a month: not enough to know a person by, so it counts as missing.
+    const bool is_partial = date.size() < 10 && (base::IsDate(base::Concat(date, "-01-01")) ||
+                                                 base::IsDate(base::Concat(date, "-01")));
+    if (date.empty() || is_partial) return absl::OkStatus();
+    if (!base::IsDate(date)) return NotValid("Patient.birthDate", "a date, YYYY-MM-DD");
+    mapped_.demographics.mutable_birth_date()->set_text(date);
+    return absl::OkStatus();
+  }
+
+  absl::Status MapGender() {
+    const std::string gender = Text(patient_, "gender");
+    if (gender.empty()) return absl::OkStatus();
+    const std::string_view* code = Lookup(kGenders, gender);
+    if (code == nullptr) return NotValid("Patient.gender", "male, female, other or unknown");
+    mapped_.demographics.mutable_gender()->set_text(std::string(*code));
+    return absl::OkStatus();
+  }
+
+  // INV-161: of the person's own numbers the one with the lowest rank.
+  void MapTelecom() {
+    std::vector<const json::array*> lists = {&reader_.Items(patient_, "telecom")};
+    for (const json::value& contact : reader_.Items(patient_, "contact")) {
+      const std::string who = Text(&contact, "relationship.0.coding.0.code");
+      if (absl::EqualsIgnoreCase(who, "ONESELF") || absl::EqualsIgnoreCase(who, "self")) {
+        lists.push_back(&reader_.Items(&contact, "telecom"));
+      }
+    }
+    const std::string phone = LowestRank(lists, "phone");
+    if (!phone.empty()) mapped_.demographics.mutable_telephone()->set_text(phone);
+    const std::string email = LowestRank(lists, "email");
+    if (!email.empty()) mapped_.demographics.mutable_email()->set_text(email);
+  }
+
+  std::string LowestRank(const std::vector<const json::array*>& lists, std::string_view system) {
+    int64_t best = std::numeric_limits<int64_t>::max();
+    std::string value;
+    for (const json::array* list : lists) {
+      for (const json::value& telecom : *list) {
+        if (Text(&telecom, "system") != system) continue;
+        const json::value* rank = reader_.Find(&telecom, "rank");
+        const int64_t order = rank != nullptr && rank->is_int64() ? rank->get_int64() : best - 1;
+        if (!value.empty() && order >= best) continue;
+        best = order;
+        value = Text(&telecom, "value");
+      }
+    }
+    return value;
+  }
+
+  void MapReferrer(const BarsHeaders& headers) {
+    referral::v1::Referrer& referrer = *mapped_.details.mutable_referrer();
+    const json::value* role = Resolve(request_, "requester", "PractitionerRole");
+    const json::value* practitioner = Resolve(request_, "requester", "Practitioner");
+    if (practitioner == nullptr) practitioner = Resolve(role, "practitioner", "Practitioner");
+    if (role == nullptr) role = RoleOf(practitioner);
+
+    const json::value* name = Pick(practitioner, "name", "official");
+    std::string words = Text(name, "text");
+    if (words.empty()) {
+      words = std::string(absl::StripAsciiWhitespace(
+          base::Concat(Text(name, "given.0"), " ", Text(name, "family"))));
+    }
+    if (!words.empty()) referrer.mutable_name()->set_text(words);
+
+    std::string contact = LowestRank({&reader_.Items(practitioner, "telecom")}, "phone");
+    if (contact.empty()) contact = Text(message_.header(), "source.contact.value");
+    if (!contact.empty()) referrer.mutable_contact()->set_text(contact);
+
+    referrer.set_service(
+        CutCharacters(Text(message_.header(), "source.name"), kReferrerServiceCharactersMax));
+    referrer.set_role(Text(role, "code.0.coding.0.display"));
+    referrer.set_organisation(OdsCode(Resolve(message_.header(), "sender", "Organization")));
+    if (referrer.organisation().empty()) referrer.set_organisation(headers.organisation);
+    mapped_.details.set_method(referral::v1::REFERRAL_METHOD_SECURE_MESSAGING);
+  }
+
+  // The PractitionerRole that speaks of this practitioner.
+  const json::value* RoleOf(const json::value* practitioner) {
+    if (practitioner == nullptr) return nullptr;
+    for (const json::value* resource : message_.resources()) {
+      if (Resolve(resource, "practitioner", "Practitioner") == practitioner) return resource;
+    }
+    return nullptr;
+  }
+
+  absl::Status MapReferralDate() {
+    std::string when = Text(request_, "authoredOn");
+    if (when.empty()) when = Text(request_, "meta.lastUpdated");
+    if (base::IsDate(when)) {
+      mapped_.details.set_referral_date(when);
+      return absl::OkStatus();
+    }
+    const absl::StatusOr<absl::Time> time = base::ParseInstant(when);
+    if (!time.ok()) return NotValid("ServiceRequest.authoredOn", "a date or an instant");
+    mapped_.details.set_referral_date(base::LondonDate(*time));
+    return absl::OkStatus();
+  }
+
+  void MapReason() {
+    std::string reason = Text(request_, "reasonCode.0.text");
+    if (reason.empty()) reason = Text(request_, "reasonCode.0.coding.0.display");
+    if (!reason.empty()) {
+      mapped_.details.mutable_reason()->mutable_text()->set_text(
+          CutCharacters(std::move(reason), kReasonCharactersMax));
+    }
+    if (const auto* priority = Lookup(kPriorities, Text(request_, "priority"))) {
+      mapped_.details.set_priority(*priority);
+    }
+  }
+
+  void MapRisks() {
+    for (const json::value* resource : message_.resources()) {
+      if (Text(resource, "resourceType") != "Flag" || Text(resource, "status") != "active")
+        continue;
+      const std::string category = Text(resource, "category.0.coding.0.code");
+      const referral::v1::RiskKind* kind = Lookup(kRisks, category);
+      if (kind == nullptr) continue;
+      if (category == "SS" && Text(resource, "code.coding.0.code") == kSceneIsSafe) continue;
+      referral::v1::Risk& risk = *mapped_.details.add_risks();
+      risk.set_kind(*kind);
+      std::string words = Text(resource, "code.text");
+      if (words.empty()) words = Text(resource, "code.coding.0.display");
+      if (!words.empty()) risk.mutable_description()->set_text(words);
+    }
+  }
+
+  void MapConsent() {
+    const json::value* consent = message_.First("Consent");
+    if (Text(consent, "status") != "active") return;
+    const std::string rule = Text(consent, "policyRule.coding.0.code");
+    if (absl::StartsWith(rule, "OPTIN")) {
+      mapped_.details.set_consent(referral::v1::CONSENT_EXPLICIT);
+    } else if (rule == "IMPLIED" || Text(consent, "category.0.coding.0.code") == "DRC") {
+      mapped_.details.set_consent(referral::v1::CONSENT_DIRECT_CARE_INFORMED);
+    }
+  }
+
+  const Message& message_;
+  const json::value* const request_;
+  const json::value* patient_;
+  Mapped& mapped_;
+  ElementReader reader_;
+};
+
+}  // namespace
+
+absl::StatusOr<Mapped> MapMessage(const Message& message, const BarsHeaders& headers,
+                                  const std::string& body, const std::string& body_sha256) {
+  Mapped mapped;
+  FETTLE_RETURN_IF_ERROR(Mapper(message, mapped).Map(headers));
+  mapped.partner_message.set_body_sha256(body_sha256);
+  mapped.partner_message.mutable_body()->set_text(body);
+  return mapped;
+}
+
+std::string StepId(const BarsHeaders& headers, const std::string& step) {
+  return crypto::UuidV5(headers.request_id, base::Concat(headers.correlation_id, "/", step));
+}
+
+std::string Accepted(const Message& message, const BarsHeaders& headers,
+                     const std::string& referral_id) {
+  json::value answer = message.body();
+  json::array& entries = answer.at("entry").as_array();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    json::object& resource = entries[i].at("resource").as_object();
+    if (message.resources()[i] == message.service_request()) {
+      resource["id"] = referral_id;
+    } else if (!resource.contains("id")) {
+      resource["id"] = StepId(headers, base::Concat("entry/", i));
+    }
+  }
+  return json::serialize(answer);
+}
+
+}  // namespace fettle::gateway
