@@ -166,6 +166,9 @@ Task<void> Server::Impl::Accept() {
       co_await Sleep(absl::FromChrono(kAcceptPause));
       continue;
     }
+    // An answer is written whole; holding back its last packet would only make it late.
+    Error ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
     auto connection = std::make_shared<Connection>(std::move(socket));
     bool is_full = false;
     {

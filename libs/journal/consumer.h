@@ -47,6 +47,8 @@ class EventHandler {
   // Before the commit of a batch of 1 to `batch_events_max` events, and after it.
   virtual absl::Status BeforeCommit() { return absl::OkStatus(); }
   virtual void AfterCommit() {}
+  // Once, after the thread has ended and before the database is closed: statements that were prepared must go.
+  virtual void Close() {}
   // Whether events whose stream predecessor is missing may be applied in the order in which they come (audit: bytes are bytes).
   virtual bool AnyOrder() const { return false; }
 };
@@ -72,6 +74,8 @@ struct ConsumerOptions {
   int64_t gap_ms_max = 3'000;
   int64_t held_events_max = 100'000;
   int64_t feed_poll_ms = 250;        // without a broker: how often a feed that was at its end is asked again
+  // Empties the database first, so that everything is taken again from position 1 on.
+  bool from_nothing = false;
 };
 
 class Consumer {

@@ -9,16 +9,19 @@
 namespace fettle::journal {
 
 void ControlTotal::Add(std::string_view id, int64_t pence) {
-  const std::string hash = crypto::Sha256(id);
+  Add(ControlTotal(1, pence, crypto::Sha256(id)));
+}
+
+void ControlTotal::Add(const ControlTotal& other) {
   unsigned carry = 0;
   for (int i = 31; i >= 0; --i) {
-    const unsigned sum =
-        static_cast<uint8_t>(id_hash_sum_[i]) + static_cast<uint8_t>(hash[i]) + carry;
+    const unsigned sum = static_cast<uint8_t>(id_hash_sum_[i]) +
+                         static_cast<uint8_t>(other.id_hash_sum_[i]) + carry;
     id_hash_sum_[i] = static_cast<char>(sum & 0xFF);
     carry = sum >> 8;
   }
-  ++count_;
-  pence_ += pence;
+  count_ += other.count_;
+  pence_ += other.pence_;
 }
 
 absl::Status ControlTotal::Add(const Model& model, Log log, const StoredEvent& item) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "libs/journal/model.h"
@@ -22,7 +23,12 @@ class ControlTotal {
  public:
   ControlTotal() : id_hash_sum_(32, '\0') {}
 
+  // As it was read before.
+  ControlTotal(int64_t count, int64_t pence, std::string id_hash_sum)
+      : count_(count), pence_(pence), id_hash_sum_(std::move(id_hash_sum)) {}
+
   void Add(std::string_view id, int64_t pence);
+  void Add(const ControlTotal& other);
   // A stored item, decoded by the model. DATA_LOSS when it cannot be read.
   absl::Status Add(const Model& model, Log log, const StoredEvent& item);
 

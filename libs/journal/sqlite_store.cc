@@ -18,8 +18,10 @@ using sqlite::Database;
 using sqlite::Statement;
 using sqlite::Transaction;
 
-// Receipts stand in the order of their ids, which is that of time, so that the oldest are found
-// without an index. Parked timers are in no index of due times: they are never due.
+// State rows are too wide for a table WITHOUT ROWID, whose inner pages hold whole rows: 900 bytes
+// of state made a tree of a million eight levels deep. Receipts stand in the order of their ids,
+// which is that of time, so that the oldest are found without an index. Parked timers are in no
+// index of due times: they are never due.
 constexpr const char* kSchema[] = {
     R"sql(
 CREATE TABLE event (
@@ -35,11 +37,12 @@ CREATE TABLE access (
   value BLOB NOT NULL
 ) STRICT;
 CREATE TABLE state (
-  stream BLOB NOT NULL PRIMARY KEY,
+  id INTEGER PRIMARY KEY,
+  stream BLOB NOT NULL UNIQUE,
   version INTEGER NOT NULL,
   position INTEGER NOT NULL,
   state BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE entry (
   idx INTEGER NOT NULL,
   key BLOB NOT NULL,
@@ -411,7 +414,9 @@ class SqliteStore : public Store {
           "INSERT INTO event (position, stream, version, value, private) VALUES (?1,?2,?3,?4,?5)"},
          {&insert_access_, "INSERT INTO access (position, value) VALUES (?1, ?2)"},
          {&put_state_,
-          "REPLACE INTO state (stream, version, position, state) VALUES (?1, ?2, ?3, ?4)"},
+          "INSERT INTO state (stream, version, position, state) VALUES (?1, ?2, ?3, ?4)"
+          " ON CONFLICT DO UPDATE SET"
+          " version = excluded.version, position = excluded.position, state = excluded.state"},
          // What is there already stays; a state's entry may become a fact, a fact nothing else.
          {&insert_entry_,
           "INSERT INTO entry (idx, key, sort, stream, position, fact) VALUES (?1,?2,?3,?4,?5,?6)"
@@ -445,6 +450,7 @@ class SqliteStore : public Store {
   }
 
   absl::Status Write(const WriteBatch& batch) {
+    FETTLE_RETURN_IF_ERROR(CheckpointWhenLong());
     FETTLE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
     for (const StoredEvent& event : batch.events) {
       FETTLE_RETURN_IF_ERROR(insert_event_.BindInt(1, event.position)
@@ -517,22 +523,22 @@ class SqliteStore : public Store {
 
   // What follows every write, with its outcome.
   absl::Status Finish(absl::Status written) {
-    if (absl::IsAlreadyExists(written)) return written;
-    if (!written.ok()) return broken_ = std::move(written);
-    CheckpointWhenLong();
-    return absl::OkStatus();
+    if (!written.ok() && !absl::IsAlreadyExists(written)) broken_ = written;
+    return written;
   }
 
-  // The commit before it is on disk whatever happens here, so an error is the next commit's.
-  void CheckpointWhenLong() {
+  // Before a commit, so that the callers of the one that made the log long have their answers.
+  absl::Status CheckpointWhenLong() {
     if (db_->wal_bytes() < wal_bytes_checkpointed_) wal_bytes_checkpointed_ = 0;  // begun anew
-    if (db_->wal_bytes() < wal_bytes_checkpointed_ + options_.wal_bytes_max) return;
+    if (db_->wal_bytes() < wal_bytes_checkpointed_ + options_.wal_bytes_max) {
+      return absl::OkStatus();
+    }
     // Twice as long as it should be: readers overlap so that no commit finds the log without one.
     const bool overlong = db_->wal_bytes() >= 2 * options_.wal_bytes_max;
-    const absl::StatusOr<bool> moved =
-        db_->Checkpoint(overlong ? options_.checkpoint_wait_max : absl::ZeroDuration());
-    if (!moved.ok()) broken_ = moved.status();
+    FETTLE_RETURN_IF_ERROR(
+        db_->Checkpoint(overlong ? options_.checkpoint_wait_max : absl::ZeroDuration()));
     wal_bytes_checkpointed_ = db_->wal_bytes();
+    return absl::OkStatus();
   }
 
   const SqliteStoreOptions options_;

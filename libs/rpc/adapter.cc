@@ -152,7 +152,11 @@ void CommandCall::Ask(const base::Questions& wanted) {
 }
 
 void CommandCall::Queue(Gathered gathered) {
-  if (gathered.key != nullptr) SealWords(request(), *gathered.key);
+  if (gathered.key != nullptr) {
+    SealWords(request(), *gathered.key);
+  } else {
+    DropText(request());
+  }
   auto command =
       std::make_unique<Queued>(std::static_pointer_cast<CommandCall>(shared_from_this()));
   command->call = call;

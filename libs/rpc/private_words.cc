@@ -55,6 +55,13 @@ bool HasSealed(const Message& message) {
   return Any(message, [](const SealedText& words) { return !words.sealed().empty(); });
 }
 
+void DropText(Message& message) {
+  ForEach(message, [](SealedText& words) {
+    words.clear_text();
+    return absl::OkStatus();
+  }).IgnoreError();
+}
+
 void SealWords(Message& message, const seal::PersonKey& key) {
   ForEach(message, [&](SealedText& words) {
     if (words.text().empty()) return absl::OkStatus();

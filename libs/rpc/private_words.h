@@ -13,6 +13,10 @@ namespace fettle::rpc {
 bool HasText(const google::protobuf::Message& message);
 bool HasSealed(const google::protobuf::Message& message);
 
+// Takes out every text: for a request that reaches the journal without a key, where nothing may be
+// kept unsealed.
+void DropText(google::protobuf::Message& message);
+
 // Every text becomes sealed bytes under the key, bound to the person.
 void SealWords(google::protobuf::Message& message, const seal::PersonKey& key);
 

@@ -135,6 +135,12 @@ absl::Status Process::Open(const journal::Model& model) {
   journal_options_.journal = journal_name_;
   FETTLE_ASSIGN_OR_RETURN(journal_, journal::Journal::Open(model, journal_options_, store_.get(),
                                                            clock_.get(), metrics_.get()));
+  if (kafka_ != "none") {
+    FETTLE_ASSIGN_OR_RETURN(
+        relay_, journal::Relay::Start(
+                    {.cluster = {.bootstrap_servers = kafka_, .client_id = name_}},
+                    journal_.get(), metrics_.get()));
+  }
   return absl::OkStatus();
 }
 
@@ -158,12 +164,14 @@ absl::Status Process::Serve(const std::function<absl::StatusOr<Built>(Process&)>
     const timespec wait{kWatchMs / 1000, (kWatchMs % 1000) * 1'000'000};
     if (sigtimedwait(&signals, nullptr, &wait) > 0) break;
     failure = journal_->failure();
+    if (failure.ok() && relay_ != nullptr) failure = relay_->failure();
     if (!failure.ok()) break;
   }
   base::Log(base::Level::kInfo, "stopping");
   if (built.stop) built.stop();
   journal_service.EndFeeds();
   host->Stop();
+  if (relay_ != nullptr) relay_->Stop();
   journal_->Stop();
   base::Log(base::Level::kInfo, "stopped",
             {{"position", journal_->position(journal::Log::kEvents)}});

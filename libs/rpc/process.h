@@ -15,6 +15,7 @@
 #include "libs/base/config.h"
 #include "libs/base/metrics.h"
 #include "libs/journal/journal.h"
+#include "libs/journal/relay.h"
 #include "libs/journal/store.h"
 #include "libs/rpc/adapter.h"
 #include "libs/rpc/channel.h"
@@ -72,6 +73,7 @@ class Process {
   std::unique_ptr<access::TokenVerifier> tokens_;
   std::unique_ptr<journal::Store> store_;
   std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<journal::Relay> relay_;  // none without a bus
   std::string hmac_key_;
 };
 

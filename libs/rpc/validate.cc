@@ -42,7 +42,10 @@ struct FormatCheck {
 FormatCheck CheckFormat(common::v1::Format format, const std::string& text) {
   switch (format) {
     case common::v1::FORMAT_UUID:
-      return {base::IsUuid(text), "a UUID of 36 characters"};
+      // Ids are compared as text, so there is one way to write each.
+      return {base::IsUuid(text) && std::none_of(text.begin(), text.end(),
+                                                 [](char c) { return c >= 'A' && c <= 'F'; }),
+              "a UUID of 36 characters, in lower case"};
     case common::v1::FORMAT_DATE:
       return {base::IsDate(text), "a date YYYY-MM-DD"};
     case common::v1::FORMAT_ODS_CODE:

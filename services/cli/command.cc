@@ -47,6 +47,8 @@ std::string TargetOf(const Connection& connection, const std::string& package) {
   return it == targets.end() ? "" : *it->second;
 }
 
+}  // namespace
+
 absl::StatusOr<std::string> Bearer(const Connection& connection) {
   // A token has two dots; anything else names a file.
   std::string token = connection.token.empty() ? connection.home + "/token" : connection.token;
@@ -57,8 +59,6 @@ absl::StatusOr<std::string> Bearer(const Connection& connection) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   return text;
 }
-
-}  // namespace
 
 std::string NewId() { return base::IdSource(absl::Now(), base::RandomSeed()).Next(); }
 

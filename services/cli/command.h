@@ -35,6 +35,9 @@ int Show(const Connection& connection,
          const absl::StatusOr<std::unique_ptr<google::protobuf::Message>>& answer);
 int ShowError(const absl::Status& status);
 
+// The bearer token: `--token`, or what the file that it names holds.
+absl::StatusOr<std::string> Bearer(const Connection& connection);
+
 // A file's bytes; NOT_FOUND naming it.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 // A new time-ordered UUID, for request ids.
@@ -44,6 +47,7 @@ std::string NewId();
 void AddToken(CLI::App& app, Connection& connection, int& code);
 void AddCall(CLI::App& app, Connection& connection, int& code);
 void AddReferralCommands(CLI::App& app, Connection& connection, int& code);
+void AddAuditCommands(CLI::App& app, Connection& connection, int& code);
 
 }  // namespace fettle::cli
 

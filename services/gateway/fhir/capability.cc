@@ -1,0 +1,70 @@
+#include "services/gateway/fhir/capability.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace fettle::gateway {
+namespace {
+
+namespace json = boost::json;
+
+// Date of the last change of what is stated here.
+constexpr char kDate[] = "2025-11-22";
+
+json::object Received(const char* definition) {
+  return {{"mode", "receiver"},
+          {"definition", absl::StrCat("https://fhir.nhs.uk/MessageDefinition/", definition)}};
+}
+
+}  // namespace
+
+std::string CapabilityStatement(const std::string& base_url,
+                                const std::set<std::string>& versions) {
+  const json::object oauth{
+      {"coding", json::array{json::object{
+                     {"system", "http://terminology.hl7.org/CodeSystem/restful-security-service"},
+                     {"code", "OAuth"},
+                     {"display", "OAuth"}}}}};
+  const json::object operation{
+      {"name", "process-message"},
+      {"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"}};
+  const json::object endpoint{
+      {"protocol",
+       json::object{{"system", "http://terminology.hl7.org/CodeSystem/message-transport"},
+                    {"code", "http"}}},
+      {"address", absl::StrCat(base_url, "/$process-message")}};
+  return json::serialize(json::object{
+      {"resourceType", "CapabilityStatement"},
+      {"id", "fettle"},
+      {"name", "Fettle"},
+      {"status", "active"},
+      {"experimental", true},
+      {"date", kDate},
+      {"kind", "instance"},
+      {"description",
+       absl::StrCat("Receives referrals and requests to validate of the Booking and Referral "
+                    "Standard, meta.versionId ",
+                    absl::StrJoin(versions, ", "))},
+      {"software", json::object{{"name", "Fettle"}}},
+      {"implementation", json::object{{"description", "Fettle gateway"}, {"url", base_url}}},
+      {"fhirVersion", "4.0.1"},
+      {"format", json::array{"json"}},
+      {"rest", json::array{json::object{
+                   {"mode", "server"},
+                   {"security", json::object{{"service", json::array{oauth}}}},
+                   {"operation", json::array{operation}},
+               }}},
+      {"messaging", json::array{json::object{
+                        {"endpoint", json::array{endpoint}},
+                        {"supportedMessage",
+                         json::array{Received("bars-message-servicerequest-request-referral"),
+                                     Received("bars-message-servicerequest-request-validation")}},
+                    }}},
+  });
+}
+
+}  // namespace fettle::gateway

@@ -1,0 +1,243 @@
+#include "services/gateway/http/pages.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fettle::gateway {
+namespace {
+
+// Nothing from elsewhere is loaded or asked: not the fonts that the design system would fetch, no
+// script beside ours, no frame around us.
+constexpr char kContentSecurityPolicy[] =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'";
+
+// HTML in the order in which it is read. Raw takes literals of this file, Text whatever is shown.
+class Html {
+ public:
+  Html& Raw(const char* literal) {
+    text_ += literal;
+    return *this;
+  }
+  Html& Text(std::string_view text) {
+    text_ += EscapeHtml(text);
+    return *this;
+  }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+constexpr char kHead[] = R"(<!DOCTYPE html>
+<html lang="en-GB">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<link rel="icon" href="/assets/assets/images/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/assets/nhsuk-frontend.min.css">
+<title>)";
+
+constexpr char kBody[] = R"( - Fettle</title>
+</head>
+<body>
+<a class="nhsuk-skip-link" href="#maincontent">Skip to main content</a>
+<header class="nhsuk-header">
+<div class="nhsuk-header__container nhsuk-width-container">
+<div class="nhsuk-header__service"><a class="nhsuk-header__service-name" href="/">Fettle</a></div>
+</div>
+</header>
+<div class="nhsuk-width-container">
+<main class="nhsuk-main-wrapper" id="maincontent">
+)";
+
+constexpr char kEnd[] = R"(</main>
+</div>
+<footer class="nhsuk-footer">
+<div class="nhsuk-width-container">
+<p class="nhsuk-body-s">Fettle runs the personalised care programme of a region: referrals, personal health budgets,
+and the training of the people who make both work.</p>
+</div>
+</footer>
+</body>
+</html>
+)";
+
+http::Response Page(int status, std::string_view title, std::string body) {
+  http::Response response;
+  response.status = status;
+  response.content_type = "text/html; charset=utf-8";
+  response.body = Html().Raw(kHead).Text(title).Raw(kBody).Take() + std::move(body) + kEnd;
+  response.headers = {{"Content-Security-Policy", kContentSecurityPolicy},
+                      {"Referrer-Policy", "no-referrer"},
+                      {"Cache-Control", "no-store"}};
+  return response;
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// A sequence that is none stays as it is.
+std::string DecodeForm(std::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
+                         HexDigit(text[i + 2]) >= 0;
+    if (escaped) {
+      decoded += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
+      i += 2;
+    } else {
+      decoded += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return decoded;
+}
+
+// The value behind `name=` in a list of pairs.
+std::string_view PairValue(std::string_view list, char separator, std::string_view name) {
+  while (!list.empty()) {
+    const size_t end = std::min(list.find(separator), list.size());
+    std::string_view pair = list.substr(0, end);
+    list.remove_prefix(std::min(end + 1, list.size()));
+    while (pair.starts_with(' ')) pair.remove_prefix(1);
+    if (pair.starts_with(name) && pair.substr(name.size()).starts_with('=')) {
+      return pair.substr(name.size() + 1);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string EscapeHtml(std::string_view text) {
+  std::string escaped;
+  escaped.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string FormField(std::string_view body, std::string_view name) {
+  return DecodeForm(PairValue(body, '&', name));
+}
+
+std::string CookieValue(const http::Request& request, std::string_view name) {
+  return std::string(PairValue(request.Header("Cookie").value_or(""), ';', name));
+}
+
+http::Response StartPage(const std::vector<Figure>& figures, std::string_view as_of,
+                         std::string_view problem) {
+  Html html;
+  html.Raw("<h1 class=\"nhsuk-heading-xl\">Personalised care in this region</h1>\n");
+  if (!problem.empty()) {
+    html.Raw("<div class=\"nhsuk-inset-text\" role=\"status\"><p>")
+        .Text(problem)
+        .Raw("</p></div>\n");
+  } else {
+    html.Raw("<p class=\"nhsuk-lede-text\">").Text(as_of).Raw("</p>\n");
+  }
+  html.Raw("<ul class=\"nhsuk-grid-row nhsuk-card-group\">\n");
+  for (const Figure& figure : figures) {
+    html.Raw("<li class=\"nhsuk-grid-column-one-third nhsuk-card-group__item\">")
+        .Raw("<div class=\"nhsuk-card\"><div class=\"nhsuk-card__content\">")
+        .Raw("<h2 class=\"nhsuk-card__heading nhsuk-heading-s\">")
+        .Text(figure.label)
+        .Raw("</h2><p class=\"nhsuk-heading-l nhsuk-u-margin-bottom-1\">")
+        .Text(figure.value)
+        .Raw("</p><p class=\"nhsuk-card__description\">")
+        .Text(figure.explanation)
+        .Raw("</p></div></div></li>\n");
+  }
+  html.Raw("</ul>\n").Raw(R"(<h2>Follow a journey</h2>
+<p>Every step of one person's way through referral, budget and payment carries the same correlation id. You need to
+sign in to see it.</p>
+<form action="/journeys" method="get">
+<div class="nhsuk-form-group">
+<label class="nhsuk-label" for="correlation-id">Correlation id</label>
+<input class="nhsuk-input nhsuk-input--width-30" id="correlation-id" name="id" type="text" autocomplete="off" spellcheck="false">
+</div>
+<button class="nhsuk-button" type="submit">Show the journey</button>
+</form>
+<h2>For partner systems</h2>
+<p>Referrals of the Booking and Referral Standard (FHIR R4) come in at <code>POST /FHIR/R4/$process-message</code>.
+<a href="/FHIR/R4/metadata">The capability statement</a> says what is taken.</p>
+)");
+  return Page(200, "Personalised care in this region", html.Take());
+}
+
+http::Response JourneyPage(std::string_view correlation_id, const std::vector<JourneyStep>& steps) {
+  Html html;
+  html.Raw("<h1 class=\"nhsuk-heading-l\"><span class=\"nhsuk-caption-l\">Journey ")
+      .Text(correlation_id)
+      .Raw("</span> What happened</h1>\n<ol class=\"nhsuk-list nhsuk-list--border\">\n");
+  for (const JourneyStep& step : steps) {
+    html.Raw("<li><h2 class=\"nhsuk-heading-s nhsuk-u-margin-bottom-1\">")
+        .Text(step.title)
+        .Raw("</h2><p class=\"nhsuk-u-margin-bottom-1\">")
+        .Text(step.time)
+        .Raw("</p>");
+    if (!step.detail.empty()) {
+      html.Raw("<p class=\"nhsuk-hint nhsuk-u-margin-bottom-1\">").Text(step.detail).Raw("</p>");
+    }
+    html.Raw("</li>\n");
+  }
+  html.Raw("</ol>\n");
+  return Page(200, "Journey", html.Take());
+}
+
+http::Response SignInPage(int status, std::string_view problem, std::string_view next) {
+  Html html;
+  if (!problem.empty()) {
+    html.Raw("<div class=\"nhsuk-error-summary\" role=\"alert\">")
+        .Raw("<h2 class=\"nhsuk-error-summary__title\">There is a problem</h2><p>")
+        .Text(problem)
+        .Raw("</p></div>\n");
+  }
+  html.Raw(R"(<h1 class="nhsuk-heading-l">Sign in</h1>
+<form action="/sign-in" method="post">
+<div class="nhsuk-form-group">
+<label class="nhsuk-label" for="token">Token</label>
+<div class="nhsuk-hint" id="token-hint">As your organisation's identity provider gives it; here, what
+<code>fettle token</code> prints. This browser keeps it until it expires or you close the browser.</div>
+<textarea class="nhsuk-textarea" id="token" name="token" rows="5" autocomplete="off" spellcheck="false" aria-describedby="token-hint"></textarea>
+</div>
+<input type="hidden" name="next" value=")")
+      .Text(next)
+      .Raw("\">\n<button class=\"nhsuk-button\" type=\"submit\">Sign in</button>\n</form>\n");
+  return Page(status, "Sign in", html.Take());
+}
+
+http::Response ProblemPage(int status, std::string_view title, std::string_view words) {
+  Html html;
+  html.Raw("<h1 class=\"nhsuk-heading-l\">")
+      .Text(title)
+      .Raw("</h1>\n<p>")
+      .Text(words)
+      .Raw("</p>\n<p><a href=\"/\">Back to the start page</a></p>\n");
+  return Page(status, title, html.Take());
+}
+
+}  // namespace fettle::gateway

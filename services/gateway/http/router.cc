@@ -1,0 +1,110 @@
+#include "services/gateway/http/router.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+
+namespace fettle::gateway {
+namespace {
+
+constexpr std::string_view kFhirPath = "/FHIR/R4/";
+
+struct FailureRow {
+  int status;
+  OutcomeKind kind;
+  const char* diagnostics;
+};
+
+constexpr FailureRow kFailures[] = {
+    {400, OutcomeKind::kInvalid, "the request is not HTTP/1.1 that can be read"},
+    {408, OutcomeKind::kTimeout, "no answer in time; try again with the same ids"},
+    {413, OutcomeKind::kTooCostly, "the body is larger than this receiver takes"},
+    {431, OutcomeKind::kInvalid, "the headers are larger than this receiver takes"},
+    {500, OutcomeKind::kException, "the receiver failed; the fault is in its log"},
+    {503, OutcomeKind::kUnavailable, "too many connections; try again with the same ids"},
+};
+
+bool IsGet(const http::Request& request) {
+  return request.method == "GET" || request.method == "HEAD";
+}
+
+http::Response MethodNotAllowed(const char* allowed) {
+  http::Response response =
+      Refused(base::Refuse(absl::StatusCode::kInvalidArgument, "METHOD_NOT_ALLOWED",
+                           absl::StrCat("expected ", allowed)));
+  response.status = 405;
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+}  // namespace
+
+Router::Router(MessageFlow* flow, Assets assets, std::string capability_statement,
+               base::Metrics* metrics)
+    : flow_(flow),
+      assets_(std::move(assets)),
+      capability_statement_(std::move(capability_statement)),
+      metrics_(metrics) {}
+
+http::Task<http::Response> Router::Handle(std::shared_ptr<const http::Request> request) {
+  const char* route = "none";
+  http::Response response = co_await Route(request, &route);
+  Finish(*request, route, response);
+  co_return response;
+}
+
+http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> request,
+                                         const char** route) {
+  const std::string_view path = request->Path();
+  if (path == "/FHIR/R4/$process-message" || path == "/FHIR/R4/%24process-message") {
+    *route = "process-message";
+    if (request->method != "POST") co_return MethodNotAllowed("POST");
+    co_return co_await flow_->ProcessMessage(request);
+  }
+  if (path == "/FHIR/R4/metadata") {
+    *route = "metadata";
+    if (!IsGet(*request)) co_return MethodNotAllowed("GET");
+    co_return http::Response{
+        200, "application/fhir+json; charset=utf-8", capability_statement_, {}};
+  }
+  if (path.starts_with(kFhirPath)) {
+    co_return Refused(base::Refuse(absl::StatusCode::kUnimplemented, "ENDPOINT_NOT_IMPLEMENTED",
+                                   "this receiver has $process-message and metadata"));
+  }
+  if (path == "/health" && IsGet(*request)) {
+    *route = "health";
+    co_return http::Response{
+        200, "application/json", "{\"status\":\"ok\"}\n", {{"Cache-Control", "no-store"}}};
+  }
+  if (path.starts_with(kAssetsPath) && IsGet(*request)) {
+    *route = "assets";
+    co_return assets_.Get(path.substr(std::string_view(kAssetsPath).size()));
+  }
+  co_return http::Response{404, "text/plain; charset=utf-8", "Not found\n", {}};
+}
+
+http::Response Router::Failure(const http::Request& request, int status) {
+  const auto* row = std::ranges::find(kFailures, status, &FailureRow::status);
+  FETTLE_CHECK(row != std::end(kFailures), "every status of http::Server::Failure has its row");
+  http::Response response = Answer(row->kind, row->diagnostics);
+  response.status = status;
+  Finish(request, "failure", response);
+  return response;
+}
+
+void Router::Finish(const http::Request& request, const char* route, http::Response& response) {
+  EchoIds(request, response);
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  metrics_
+      ->AddCounter("fettle_http_requests_total", "Requests answered",
+                   {{"route", route}, {"status", absl::StrCat(response.status)}})
+      .Increment();
+  base::Log(base::Level::kDebug, "answered", {{"route", route}, {"status", response.status}});
+}
+
+}  // namespace fettle::gateway

@@ -1,0 +1,442 @@
+// A message from HTTP to the commands behind it. The services are stand-ins that keep what they
+// were asked and answer what a test tells them; everything in between is real.
+#include "services/gateway/message_flow.h"
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/access/issuer.h"
+#include "libs/base/clock.h"
+#include "libs/crypto/digest.h"
+#include "libs/crypto/jose.h"
+#include "libs/http/task_testing.h"
+#include "libs/rpc/status_map.h"
+#include "services/gateway/fhir/json.h"
+#include "services/gateway/http/router.h"
+
+namespace fettle::gateway {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr char kRequestId[] = "11111111-1111-4111-8111-111111111111";
+constexpr char kCorrelationId[] = "22222222-2222-4222-8222-222222222222";
+constexpr char kPersonId[] = "33333333-3333-4333-8333-333333333333";
+constexpr char kReferralId[] = "44444444-4444-4444-8444-444444444444";
+
+// What every stand-in does: keeps the call, answers with the status that is next for it.
+class Recorder {
+ public:
+  grpc::Status Take(const std::string& name, grpc::ServerContext* context,
+                    const google::protobuf::Message& request) {
+    calls.push_back(name);
+    requests[name] = request.SerializeAsString();
+    const auto bearer = context->client_metadata().find("authorization");
+    if (bearer == context->client_metadata().end()) calls.push_back("NO TOKEN");
+    if (replayed == name) context->AddTrailingMetadata(rpc::kReplayedHeader, "true");
+    auto& waiting = refusals[name];
+    if (waiting.empty()) return grpc::Status::OK;
+    const absl::Status next = waiting.front();
+    waiting.erase(waiting.begin());
+    return rpc::ToGrpc(next, "test");
+  }
+
+  std::vector<std::string> calls;
+  std::map<std::string, std::string> requests;
+  std::map<std::string, std::vector<absl::Status>> refusals;
+  std::string replayed;
+};
+
+class FakePerson final : public person::v1::PersonService::Service {
+ public:
+  explicit FakePerson(Recorder* recorder) : recorder_(recorder) {}
+  grpc::Status EnsurePerson(grpc::ServerContext* context,
+                            const person::v1::EnsurePersonRequest* request,
+                            person::v1::EnsurePersonResponse* response) override {
+    response->set_person_id(kPersonId);
+    return recorder_->Take("EnsurePerson", context, *request);
+  }
+  grpc::Status UpdatePerson(grpc::ServerContext* context,
+                            const person::v1::UpdatePersonRequest* request,
+                            person::v1::UpdatePersonResponse*) override {
+    return recorder_->Take("UpdatePerson", context, *request);
+  }
+
+ private:
+  Recorder* const recorder_;
+};
+
+class FakeReferral final : public referral::v1::ReferralService::Service {
+ public:
+  explicit FakeReferral(Recorder* recorder) : recorder_(recorder) {}
+  grpc::Status FindPartnerMessage(grpc::ServerContext* context,
+                                  const referral::v1::FindPartnerMessageRequest* request,
+                                  referral::v1::FindPartnerMessageResponse* response) override {
+    *response = found;
+    return recorder_->Take("FindPartnerMessage", context, *request);
+  }
+  grpc::Status SubmitReferral(grpc::ServerContext* context,
+                              const referral::v1::SubmitReferralRequest* request,
+                              referral::v1::SubmitReferralResponse* response) override {
+    response->set_referral_id(kReferralId);
+    return recorder_->Take("SubmitReferral", context, *request);
+  }
+  grpc::Status ProvideMissingDetails(grpc::ServerContext* context,
+                                     const referral::v1::ProvideMissingDetailsRequest* request,
+                                     referral::v1::ProvideMissingDetailsResponse*) override {
+    return recorder_->Take("ProvideMissingDetails", context, *request);
+  }
+  grpc::Status GetReferral(grpc::ServerContext* context,
+                           const referral::v1::GetReferralRequest* request,
+                           referral::v1::GetReferralResponse* response) override {
+    response->mutable_referral()->set_person_id(kPersonId);
+    response->mutable_referral()->add_missing_items("first_name");
+    return recorder_->Take("GetReferral", context, *request);
+  }
+  grpc::Status WithdrawReferral(grpc::ServerContext* context,
+                                const referral::v1::WithdrawReferralRequest* request,
+                                referral::v1::WithdrawReferralResponse*) override {
+    return recorder_->Take("WithdrawReferral", context, *request);
+  }
+
+  referral::v1::FindPartnerMessageResponse found;
+
+ private:
+  Recorder* const recorder_;
+};
+
+std::string ReadExample(const std::string& name) {
+  std::ifstream in(std::string(FETTLE_BARS_EXAMPLES) + "/" + name);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+constexpr char kTargets[] = R"(
+number_policy = "lenient"
+[[service]]
+dos_service_id = "111111111"
+service_id = "55555555-5555-4555-8555-555555555555"
+organisation = "RYE"
+name = "Link workers"
+)";
+
+class MessageFlowTest : public ::testing::Test {
+ protected:
+  MessageFlowTest()
+      : key_(crypto::JwsKey::Generate("key")), person_(&recorder_), referral_(&recorder_) {
+    verifier_ = std::make_unique<access::TokenVerifier>(
+        *crypto::JwkSet::FromJson(absl::StrCat("{\"keys\":[", key_.PublicJwk(), "]}")),
+        access::TokenOptions{.issuer = "issuer", .audience = "fettle"}, &clock_);
+    grpc::ServerBuilder builder;
+    builder.RegisterService(&person_);
+    builder.RegisterService(&referral_);
+    server_ = builder.BuildAndStart();
+    const auto channel = server_->InProcessChannel({});
+    MessageFlow::Parts parts;
+    parts.person = person::v1::PersonService::NewStub(channel);
+    parts.referral = referral::v1::ReferralService::NewStub(channel);
+    parts.tokens = verifier_.get();
+    parts.targets = *Targets::Parse(kTargets, "targets");
+    parts.versions = {"1.1.0-alpha", "1.0.0-alpha"};
+    parts.calls_max = absl::Seconds(2);
+    flow_ = std::make_unique<MessageFlow>(std::move(parts));
+    metrics_ = *base::Metrics::Create(std::nullopt);
+    router_ = std::make_unique<Router>(flow_.get(), Assets(), "{}", metrics_.get());
+    Good();
+  }
+
+  void Good() {
+    request_ = {};
+    request_.method = "POST";
+    request_.target = "/FHIR/R4/$process-message";
+    const auto encoded = [](std::string text) { return absl::Base64Escape(text); };
+    request_.headers = {
+        {"Authorization", absl::StrCat("Bearer ", Token("RND", "integrator"))},
+        {"X-Request-Id", kRequestId},
+        {"X-Correlation-Id", kCorrelationId},
+        {"NHSD-Target-Identifier",
+         encoded(R"({"value":"111111111","system":"https://fhir.nhs.uk/Id/dos-service-id"})")},
+        {"NHSD-End-User-Organisation",
+         encoded(
+             R"({"resourceType":"Organization","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"RND"}]})")},
+        {"NHSD-Requesting-Software", encoded(R"({"resourceType":"Device"})")},
+    };
+    request_.body = ReadExample("ValidationRequest.json");
+  }
+
+  std::string Token(const std::string& organisation, const std::string& role) {
+    return *access::MintToken(key_, "issuer", "fettle",
+                              {.subject = "partner",
+                               .user_name = "",
+                               .organisation = organisation,
+                               .role = role,
+                               .purpose = "direct_care",
+                               .expires = {}},
+                              clock_.Now(), absl::Minutes(5));
+  }
+
+  void SetHeader(const std::string& name, const std::string& value) {
+    std::erase_if(request_.headers, [&](const auto& header) { return header.first == name; });
+    if (!value.empty()) request_.headers.emplace_back(name, value);
+  }
+
+  // The body with MessageHeader.reason and ServiceRequest.status changed.
+  void SetWorkflow(const char* reason, const char* status) {
+    json::value body = *ParseJson(request_.body);
+    for (json::value& entry : body.at("entry").as_array()) {
+      json::object& resource = entry.at("resource").as_object();
+      if (resource.at("resourceType").as_string() == "MessageHeader") {
+        resource["reason"].at("coding").at(0).as_object()["code"] = reason;
+      }
+      if (resource.at("resourceType").as_string() == "ServiceRequest") resource["status"] = status;
+    }
+    request_.body = json::serialize(body);
+  }
+
+  // "409 REC_CONFLICT duplicate", or "200 " and the referral's id.
+  std::string Send() {
+    recorder_.calls.clear();
+    response_ = http::RunTask(router_->Handle(std::make_shared<http::Request>(request_)));
+    for (const auto& [name, value] : response_.headers) {
+      if (name == "X-Request-Id") echoed_request_id_ = value;
+    }
+    const json::value body = *ParseJson(response_.body);
+    if (response_.status == 200) {
+      for (const json::value& entry : body.at("entry").as_array()) {
+        const json::value& resource = entry.at("resource");
+        if (resource.at("resourceType").as_string() == "ServiceRequest") {
+          return absl::StrCat("200 ", resource.at("id").as_string().c_str());
+        }
+      }
+    }
+    const json::value& issue = body.at("issue").at(0);
+    return absl::StrCat(response_.status, " ",
+                        issue.at("details").at("coding").at(0).at("code").as_string().c_str(), " ",
+                        issue.at("code").as_string().c_str());
+  }
+
+  template <class Request>
+  Request Sent(const std::string& name) {
+    Request request;
+    EXPECT_TRUE(request.ParseFromString(recorder_.requests[name]));
+    return request;
+  }
+
+  base::SystemClock clock_;
+  crypto::JwsKey key_;
+  Recorder recorder_;
+  FakePerson person_;
+  FakeReferral referral_;
+  std::unique_ptr<access::TokenVerifier> verifier_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<MessageFlow> flow_;
+  std::unique_ptr<base::Metrics> metrics_;
+  std::unique_ptr<Router> router_;
+  http::Request request_;
+  http::Response response_;
+  std::string echoed_request_id_;
+};
+
+const std::string kTaken = absl::StrCat("200 ", kReferralId);
+
+TEST_F(MessageFlowTest, NewMessageBecomesAReferral) {
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "EnsurePerson", "SubmitReferral"));
+  const auto ensure = Sent<person::v1::EnsurePersonRequest>("EnsurePerson");
+  EXPECT_EQ(ensure.request_id(),
+            crypto::UuidV5(kRequestId, absl::StrCat(kCorrelationId, "/ensure-person")));
+  EXPECT_EQ(ensure.demographics().family_name().text(), "Jones");
+  EXPECT_EQ(ensure.number_policy(), person::v1::NUMBER_POLICY_LENIENT);
+  const auto submit = Sent<referral::v1::SubmitReferralRequest>("SubmitReferral");
+  EXPECT_EQ(submit.request_id(),
+            crypto::UuidV5(kRequestId, absl::StrCat(kCorrelationId, "/submit-referral")));
+  EXPECT_EQ(submit.person_id(), kPersonId);
+  EXPECT_EQ(submit.service().organisation(), "RYE");
+  EXPECT_EQ(submit.intake(), referral::v1::INTAKE_BARS_INCOMPLETE_ALLOWED);
+  EXPECT_EQ(submit.correlation_id(), kCorrelationId);
+  EXPECT_EQ(submit.partner_message().body().text(), request_.body);
+  EXPECT_EQ(submit.partner_message().body_sha256(), crypto::Sha256(request_.body));
+}
+
+// INV-149.
+TEST_F(MessageFlowTest, RepeatedMessageIsADuplicateOrAConflict) {
+  referral_.found.set_referral_id(kReferralId);
+  referral_.found.set_same_body(true);
+  EXPECT_EQ(Send(), "409 REC_CONFLICT duplicate");
+  EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage"));
+  referral_.found.set_same_body(false);
+  EXPECT_EQ(Send(), "409 REC_CONFLICT conflict");
+  // Twice at the same moment: the second is an answer given again.
+  referral_.found.Clear();
+  recorder_.replayed = "SubmitReferral";
+  EXPECT_EQ(Send(), "409 REC_CONFLICT duplicate");
+}
+
+// INV-148: the ids are demanded, and echoed in every answer.
+TEST_F(MessageFlowTest, IdsAreRequiredAndEchoed) {
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_EQ(echoed_request_id_, kRequestId);
+  SetHeader("X-Correlation-Id", "");
+  EXPECT_EQ(Send(), "400 REC_BAD_REQUEST required");
+  EXPECT_EQ(echoed_request_id_, kRequestId);
+  SetHeader("X-Request-Id", "17");
+  SetHeader("X-Correlation-Id", kCorrelationId);
+  EXPECT_EQ(Send(), "400 REC_BAD_REQUEST invalid");
+  EXPECT_EQ(echoed_request_id_, "17");
+  EXPECT_TRUE(recorder_.calls.empty());
+}
+
+// INV-153.
+TEST_F(MessageFlowTest, TokenOrganisationAndTargetMustFit) {
+  SetHeader("Authorization", "");
+  EXPECT_EQ(Send(), "401 REC_UNAUTHORIZED forbidden");
+  EXPECT_EQ(echoed_request_id_, kRequestId);
+  SetHeader("Authorization", "Bearer x.y.z");
+  EXPECT_EQ(Send(), "401 REC_UNAUTHORIZED forbidden");
+  SetHeader("Authorization", absl::StrCat("Bearer ", Token("RYE", "integrator")));
+  EXPECT_EQ(Send(), "403 REC_FORBIDDEN forbidden");
+  Good();
+  SetHeader(
+      "NHSD-Target-Identifier",
+      absl::Base64Escape(R"({"value":"9","system":"https://fhir.nhs.uk/Id/dos-service-id"})"));
+  EXPECT_EQ(Send(), "404 REC_NOT_FOUND not-found");
+  EXPECT_TRUE(recorder_.calls.empty());
+}
+
+// INV-163.
+TEST_F(MessageFlowTest, WhatCannotBeReadIsRefusedBeforeAnythingHappens) {
+  const std::pair<std::string, std::string> bodies[] = {
+      {"", "400 REC_BAD_REQUEST invalid"},
+      {"null", "400 REC_BAD_REQUEST invalid"},
+      {"{", "400 REC_BAD_REQUEST invalid"},
+      {std::string(500'000, '['), "400 REC_BAD_REQUEST invalid"},
+      {"{\"resourceType\":\"Bundle\",\"resourceType\":\"Bundle\"}", "400 REC_BAD_REQUEST invalid"},
+      {ReadExample("DocumentReference-unparsable.json"), "400 REC_BAD_REQUEST invalid"},
+      {ReadExample("Booking.json"), "422 REC_UNPROCESSABLE_ENTITY not-supported"},
+      {ReadExample("ValidationResponse.json"), "404 REC_NOT_FOUND not-found"},
+  };
+  for (const auto& [body, expected] : bodies) {
+    request_.body = body;
+    EXPECT_EQ(Send(), expected) << body.substr(0, 100);
+    EXPECT_TRUE(recorder_.calls.empty());
+  }
+  Good();
+  SetWorkflow("new", "revoked");
+  EXPECT_EQ(Send(), "400 REC_BAD_REQUEST invariant");
+}
+
+// INV-158, 150: the referral is asked first; what it refuses does not reach the person.
+TEST_F(MessageFlowTest, UpdateBringsDetailsAndDemographics) {
+  SetWorkflow("update", "on-hold");
+  EXPECT_EQ(Send(), "404 REC_NOT_FOUND not-found");
+  referral_.found.set_open_referral_id(kReferralId);
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "ProvideMissingDetails",
+                                           "GetReferral", "UpdatePerson", "ProvideMissingDetails"));
+  EXPECT_EQ(Sent<person::v1::UpdatePersonRequest>("UpdatePerson").person_id(), kPersonId);
+
+  recorder_.refusals["ProvideMissingDetails"] = {base::Refuse(
+      absl::StatusCode::kFailedPrecondition, "PARTNER_MESSAGE_OUTDATED", "a later one is known")};
+  EXPECT_EQ(Send(), "409 REC_CONFLICT conflict");
+  EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "ProvideMissingDetails"));
+}
+
+// An update that was cut off between the two services is finished by its repetition.
+TEST_F(MessageFlowTest, RepeatedUpdateFinishesTheFirst) {
+  SetWorkflow("update", "active");
+  referral_.found.set_referral_id(kReferralId);
+  referral_.found.set_same_body(true);
+  EXPECT_EQ(Send(), "409 REC_CONFLICT duplicate");
+  EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "GetReferral", "UpdatePerson",
+                                           "ProvideMissingDetails"));
+}
+
+// INV-157, the part of it that this version has: both are withdrawals, with their reason.
+TEST_F(MessageFlowTest, CancellationWithdraws) {
+  referral_.found.set_open_referral_id(kReferralId);
+  for (const auto& [reason, status, expected] :
+       {std::tuple{"update", "revoked", "NO_LONGER_REQUIRED"},
+        std::tuple{"delete", "entered-in-error", "RAISED_IN_ERROR"}}) {
+    SetWorkflow(reason, status);
+    EXPECT_EQ(Send(), kTaken);
+    EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "WithdrawReferral"));
+    EXPECT_EQ(Sent<referral::v1::WithdrawReferralRequest>("WithdrawReferral").reason_code(),
+              expected);
+  }
+}
+
+TEST_F(MessageFlowTest, RefusalsOfTheServicesBecomeAnswers) {
+  recorder_.refusals["SubmitReferral"] = {
+      base::Refuse(absl::StatusCode::kAlreadyExists, "OPEN_REFERRAL_EXISTS", "one is open")};
+  EXPECT_EQ(Send(), "409 REC_CONFLICT conflict");
+  recorder_.refusals["EnsurePerson"] = {
+      base::InvalidField("demographics.nhs_number", "NHS_NUMBER_INVALID", "10 digits")};
+  EXPECT_EQ(Send(), "400 REC_BAD_REQUEST value");
+  recorder_.refusals["FindPartnerMessage"] = {
+      base::Refuse(absl::StatusCode::kPermissionDenied, "ROLE_NOT_ALLOWED", "integrators only")};
+  EXPECT_EQ(Send(), "403 REC_FORBIDDEN forbidden");
+  recorder_.refusals["SubmitReferral"] = {absl::InternalError("a secret of ours")};
+  EXPECT_EQ(Send(), "500 REC_SERVER_ERROR exception");
+  EXPECT_THAT(response_.body, ::testing::Not(::testing::HasSubstr("secret")));
+}
+
+// Tried again with the same request id, and then given back to the partner to try.
+TEST_F(MessageFlowTest, WhatMayHealIsTriedAgain) {
+  const absl::Status gone = absl::UnavailableError("restarting");
+  recorder_.refusals["EnsurePerson"] = {gone, gone, gone};
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_EQ(std::ranges::count(recorder_.calls, "EnsurePerson"), kCallAttemptsMax);
+  recorder_.refusals["EnsurePerson"] = {gone, gone, gone, gone};
+  EXPECT_EQ(Send(), "503 REC_SERVICE_UNAVAILABLE transient");
+}
+
+// INV-162.
+TEST_F(MessageFlowTest, ADeadlineIsATimeout) {
+  recorder_.refusals["SubmitReferral"] = {absl::DeadlineExceededError("late")};
+  EXPECT_EQ(Send(), "408 REC_TIMEOUT timeout");
+  EXPECT_EQ(Send(), kTaken);
+}
+
+TEST_F(MessageFlowTest, OtherPathsAndMethods) {
+  request_.method = "GET";
+  EXPECT_EQ(Send(), "405 REC_BAD_REQUEST invalid");
+  request_.target = "/FHIR/R4/Slot?status=free";
+  EXPECT_EQ(Send(), "501 REC_NOT_IMPLEMENTED not-supported");
+  for (const char* target : {"/health", "/FHIR/R4/metadata"}) {
+    request_.target = target;
+    EXPECT_EQ(http::RunTask(router_->Handle(std::make_shared<http::Request>(request_))).status,
+              200);
+  }
+  for (const char* target : {"/nothing", "/assets/../main.cc", "*", ""}) {
+    request_.target = target;
+    EXPECT_EQ(http::RunTask(router_->Handle(std::make_shared<http::Request>(request_))).status,
+              404);
+  }
+}
+
+TEST_F(MessageFlowTest, FailuresOfTheServerHaveOutcomesToo) {
+  for (const auto& [status, code] :
+       {std::pair{400, "REC_BAD_REQUEST"}, std::pair{408, "REC_TIMEOUT"},
+        std::pair{413, "REC_UNPROCESSABLE_ENTITY"}, std::pair{431, "REC_BAD_REQUEST"},
+        std::pair{500, "REC_SERVER_ERROR"}, std::pair{503, "REC_SERVICE_UNAVAILABLE"}}) {
+    const http::Response response = router_->Failure(request_, status);
+    EXPECT_EQ(response.status, status);
+    EXPECT_THAT(response.body, ::testing::HasSubstr(code));
+    EXPECT_THAT(response.headers, ::testing::Contains(std::pair<std::string, std::string>(
+                                      "X-Request-Id", kRequestId)));
+  }
+}
+
+}  // namespace
+}  // namespace fettle::gateway

@@ -1,0 +1,220 @@
+"""Real person and referral processes: what holds across processes, restarts and callers."""
+import concurrent.futures
+import pathlib
+import signal
+import sqlite3
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from fettle import Fettle, Refused, message, new_id  # noqa: E402
+
+CANARIES = ("CANARYFIRST", "CANARYFAMILY", "CANARYWORDS", "9990000026", "999 000 0026", "1961-02-03")
+
+
+class ReferralTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fettle = Fettle(services=("person", "referral")).__enter__()
+        cls.fettle.seed()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.fettle.__exit__()
+
+    def refused(self, code, reason, rpc, request, token):
+        with self.assertRaises(Refused) as caught:
+            self.fettle.call(rpc, request, token)
+        self.assertEqual((caught.exception.code, caught.exception.reason), (code, reason))
+        return caught.exception
+
+    def submit(self, number, **more):
+        person = self.fettle.person(number=number, born="1970-01-01")
+        return self.fettle.call("referral.SubmitReferral", self.fettle.referral_request(person, **more), self.fettle.gp)
+
+    def test_1_a_referral_goes_from_gp_to_outcome(self):
+        f, gp, worker = self.fettle, self.fettle.gp, self.fettle.link_worker
+        referral = self.submit("9990000018").referral_id
+        today = time.strftime("%Y-%m-%d")
+        for rpc, more in (("StartTriage", {}), ("AcceptReferral", {"comment": {"text": "welcome"}}),
+                          ("StartReferral", {"worker_id": "wendy", "first_contact_date": today}),
+                          ("CompleteReferral", {"closed_date": today, "outcomes": [{"code": "CONNECTED_TO_GROUP"}]})):
+            f.call(f"referral.{rpc}", {"referral_id": referral, **more}, worker)
+        shown = f.call("referral.GetReferral", {"referral_id": referral}, worker).referral
+        self.assertEqual(shown.version, 6)  # submitted, triage, accepted, started, counted, completed
+        self.assertEqual(shown.details.reason.text.text, "Feels alone")
+        self.assertEqual(shown.comment.text, "welcome")
+        self.assertEqual(f.call("referral.GetReferral", {"referral_id": referral}, gp).referral.status, shown.status)
+        self.refused("FAILED_PRECONDITION", "TRANSITION_NOT_ALLOWED", "referral.StartTriage", {"referral_id": referral}, worker)
+
+    def test_2_64_callers_with_one_request_id_have_one_effect_also_after_a_restart(self):
+        f = self.fettle
+        request = f.referral_request(f.person(number="9990000034", born="1970-01-01"))
+
+        def send(_):
+            trailing = {}
+            return f.call("referral.SubmitReferral", request, f.gp, raw=True, trailing=trailing), trailing
+
+        with concurrent.futures.ThreadPoolExecutor(64) as pool:
+            answers = list(pool.map(send, range(64)))
+        self.assertEqual(len({answer for answer, _ in answers}), 1)
+        self.assertEqual(sum("fettle-replayed" in t for _, t in answers), 63)
+        f.restart("referral", signal.SIGKILL)
+        answer, trailing = send(0)
+        self.assertEqual(answer, answers[0][0])
+        self.assertEqual(trailing.get("fettle-replayed"), "true")
+        other = {**request, "details": {**request["details"], "priority": "PRIORITY_URGENT"}}
+        self.refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED", "referral.SubmitReferral", other, f.gp)
+        # The same id from another organisation is another request: it meets the open referral (INV-32).
+        self.refused("ALREADY_EXISTS", "REFERRAL_ALREADY_OPEN", "referral.SubmitReferral", request,
+                     f.token("referrer", f.COUNCIL, "gp.one"))
+
+    def test_3_get_operation_tells_what_became_of_a_request(self):
+        f = self.fettle
+        request = f.referral_request(f.person(number="9990000042", born="1970-01-01"))
+        response = f.call("referral.SubmitReferral", request, f.gp, raw=True)
+        done = f.call("referral.GetOperation", {"request_id": request["request_id"]}, f.gp)
+        self.assertEqual((done.state, done.response), (1, response))
+        self.assertEqual(f.call("referral.GetOperation", {"request_id": new_id()}, f.gp).state, 2)
+        self.assertEqual(f.call("referral.GetOperation", {"request_id": request["request_id"]}, f.link_worker).state, 2)
+
+    def test_4_who_may_not_see_a_referral_gets_the_answer_of_one_that_is_not_there(self):
+        f = self.fettle
+        referral = self.submit("9990000050").referral_id
+        stranger = f.token("link_worker", "XYZ99", "sam")
+        missing = self.refused("NOT_FOUND", "REFERRAL_NOT_FOUND", "referral.GetReferral", {"referral_id": new_id()}, stranger)
+        foreign = self.refused("NOT_FOUND", "REFERRAL_NOT_FOUND", "referral.GetReferral", {"referral_id": referral}, stranger)
+        self.assertEqual(str(missing), str(foreign))
+        self.refused("PERMISSION_DENIED", "ROLE_NOT_ALLOWED", "referral.GetReferral", {"referral_id": referral},
+                     f.token("trainer", f.PROVIDER))
+        with self.assertRaises(Refused) as caught:
+            f.call("referral.GetReferral", {"referral_id": referral}, "x.y.z")
+        self.assertEqual(caught.exception.code, "UNAUTHENTICATED")
+
+    def test_5_bad_input_names_the_field_and_has_no_effect(self):
+        f = self.fettle
+        person = f.person(number="9990000069", born="1970-01-01")
+        request = f.referral_request(person)
+        request["details"]["reason"]["text"] = {"text": "x" * 151}  # INV-23
+        refusal = self.refused("INVALID_ARGUMENT", "TEXT_TOO_LONG", "referral.SubmitReferral", request, f.gp)
+        self.assertEqual(refusal.violations, ["details.reason.text"])
+        request["details"]["reason"]["text"] = {"text": "é" * 150}
+        request["details"]["source_code"] = "108161000000108"  # INV-16
+        self.refused("INVALID_ARGUMENT", "FORMAT_INVALID", "referral.SubmitReferral", request, f.gp)
+        request["details"]["source_code"] = "108161000000109"
+        del request["details"]["risks"]  # INV-22
+        self.refused("INVALID_ARGUMENT", "MANDATORY_ITEM_MISSING", "referral.SubmitReferral", request, f.gp)
+        request["details"]["risks"] = [{"kind": "RISK_KIND_NONE_KNOWN"}]
+        f.call("referral.SubmitReferral", request, f.gp)
+
+    def test_6_inv_4_strict_numbers_are_refused_and_lenient_ones_kept_as_not_traced(self):
+        f = self.fettle
+        bad = {"demographics": {"nhs_number": {"text": "9990000019"}, "first_name": {"text": "A"}, "family_name": {"text": "B"},
+                                "birth_date": {"text": "1980-01-01"}}, "number_policy": "NUMBER_POLICY_STRICT",
+               "nhs_number_status": "NHS_NUMBER_STATUS_PRESENT_AND_VERIFIED"}
+        self.refused("INVALID_ARGUMENT", "NHS_NUMBER_INVALID", "person.EnsurePerson", bad, f.gp)
+        kept = f.call("person.EnsurePerson", {**bad, "number_policy": "NUMBER_POLICY_LENIENT"}, f.gp).person_id
+        shown = f.call("person.GetPerson", {"person_id": kept}, f.gp)
+        self.assertEqual(shown.nhs_number_status, 2)
+        # A number that fails its check digit identifies nobody.
+        self.refused("NOT_FOUND", "PERSON_NOT_FOUND", "person.FindPersonByNhsNumber", {"nhs_number": {"text": "9990000019"}}, f.gp)
+        again = f.call("person.EnsurePerson", {**bad, "number_policy": "NUMBER_POLICY_LENIENT"}, f.gp)
+        self.assertNotEqual(again.person_id, kept)
+
+    def test_7_inv_8_a_number_has_one_holder_and_survives_a_merge(self):
+        f = self.fettle
+        holder = f.person(number="9990000077", born="1990-01-01")
+        self.assertEqual(f.person(number="999 000 0077", born="1990-01-01"), holder)
+        other = f.person(number="9990000077", born="1991-01-01")
+        self.assertNotEqual(other, holder)
+        self.assertEqual(f.call("person.GetPerson", {"person_id": other}, f.gp).nhs_number_status, 4)
+        survivor = f.person(number="9990000085", born="1990-01-01")
+        f.call("person.MergePersons", {"surviving_person_id": survivor, "merged_person_id": holder},
+               f.token("administrator", f.ICB))
+        found = f.call("person.FindPersonByNhsNumber", {"nhs_number": {"text": "9990000077"}}, f.gp)
+        self.assertEqual(found.person_id, survivor)
+        self.refused("FAILED_PRECONDITION", "PERSON_MERGED", "referral.SubmitReferral", f.referral_request(holder), f.gp)
+
+    def test_8_inv_146_nothing_private_leaves(self):
+        f = self.fettle
+        person = f.person(number="9990000026", first="CANARYFIRST", family="CANARYFAMILY", born="1961-02-03")
+        request = f.referral_request(person, words="CANARYWORDS")
+        f.call("referral.SubmitReferral", request, f.gp)
+        for number in ("9990000026", "CANARYWORDS"):
+            with self.assertRaises(Refused) as caught:
+                f.call("person.EnsurePerson", {"demographics": {"nhs_number": {"text": number + "1"}, "first_name": {
+                    "text": "CANARYFIRST" * 9}}, "number_policy": "NUMBER_POLICY_STRICT"}, f.gp)
+            self.assert_clean(str(caught.exception).encode(), "error text")
+        for service in ("person", "referral"):
+            self.assert_clean(f.log(service).encode(), f"log of {service}")
+            f.stop(service)
+            with sqlite3.connect(f.home / service / f"{service}.db") as db:
+                for table in ("event", "access"):
+                    for (value,) in db.execute(f"SELECT value FROM {table}"):
+                        self.assert_clean(value, f"published {table} of {service}")
+            f.start(service)
+            f.wait_ready(service)
+        # Sealed at rest too: neither database nor log of the store holds a word of it.
+        for path in f.home.glob("*/*.db*"):
+            self.assert_clean(path.read_bytes(), str(path.name))
+
+    def assert_clean(self, data, where):
+        for canary in CANARIES:
+            self.assertNotIn(canary.encode(), data, f"{canary} in {where}")
+
+
+class StartTest(unittest.TestCase):
+    """A start that cannot be: one clear line, a non-zero exit, nothing lost."""
+
+    def run_service(self, **settings):
+        import subprocess
+        from fettle import BUILD
+        return subprocess.run([BUILD / "bin/fettle-person"] + [f"--{k}={v}" for k, v in settings.items()],
+                              capture_output=True, text=True, timeout=20)
+
+    def test_an_unknown_setting_is_named(self):
+        run = self.run_service(listen_prot=1)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("listen_prot", run.stderr)
+        self.assertIn("listen_port", run.stderr)
+
+    def test_a_missing_key_file_is_named(self):
+        import tempfile
+        run = self.run_service(data_dir=tempfile.mkdtemp(), ca_file="/nowhere/ca.crt")
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("/nowhere/ca.crt", run.stderr)
+
+    def test_a_port_in_use_and_a_database_in_use_are_named(self):
+        with Fettle(services=("person",)) as f:
+            pki = f.home / "pki"
+            common = {"ca_file": pki / "ca.crt", "certificate_file": pki / "person.crt", "key_file": pki / "person.key",
+                      "jwks_file": pki / "jwks.json"}
+            run = self.run_service(data_dir=f.home / "other", listen_port=f.ports["person"], **common)
+            self.assertNotEqual(run.returncode, 0)
+            self.assertIn(str(f.ports["person"]), run.stderr)
+            run = self.run_service(data_dir=f.home / "person", **common)
+            self.assertNotEqual(run.returncode, 0)
+            self.assertIn("person.db", run.stderr)
+
+    def test_a_database_of_a_newer_schema_is_refused(self):
+        with Fettle(services=("person",)) as f:
+            f.seed()
+            f.stop("person")
+            with sqlite3.connect(f.home / "person/person.db") as db:
+                (version,) = db.execute("PRAGMA user_version").fetchone()
+                db.execute(f"PRAGMA user_version = {version + 1}")
+            f.start("person")
+            self.assertNotEqual(f.processes["person"].wait(timeout=20), 0)
+            self.assertIn("person.db", f.log("person").splitlines()[-1])
+            with sqlite3.connect(f.home / "person/person.db") as db:
+                db.execute(f"PRAGMA user_version = {version}")
+            f.processes.pop("person")
+            f.start("person")
+            f.wait_ready("person")
+            f.call("person.GetOrganisation", {"ods_code": f.PRACTICE}, f.gp)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
