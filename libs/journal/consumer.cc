@@ -80,33 +80,12 @@ class FollowingConsumer final : public Consumer {
   }
 
   absl::StatusOr<std::vector<SourceProgress>> Progress() override {
-    std::map<std::string, SourceProgress> progress;
+    std::vector<SourceProgress> progress;
     FETTLE_RETURN_IF_ERROR(Read([&](sqlite::Database& db) -> absl::Status {
-      FETTLE_ASSIGN_OR_RETURN(sqlite::Statement sources,
-                              db.Prepare("SELECT source, contiguous, seen FROM inbox_source"));
-      while (true) {
-        FETTLE_ASSIGN_OR_RETURN(const bool row, sources.Step());
-        if (!row) break;
-        const std::string source(sources.Bytes(0));
-        progress[source] = {source, sources.Int(1), sources.Int(2), 0};
-      }
-      FETTLE_ASSIGN_OR_RETURN(
-          sqlite::Statement parked,
-          db.Prepare("SELECT source, count(*) FROM inbox_parked GROUP BY source"));
-      while (true) {
-        FETTLE_ASSIGN_OR_RETURN(const bool row, parked.Step());
-        if (!row) return absl::OkStatus();
-        const std::string source(parked.Bytes(0));
-        SourceProgress& at = progress[source];
-        at.source = source;
-        at.parked = parked.Int(1);
-        // Seen positions are those applied and those parked.
-        at.taken = std::max<int64_t>(0, at.taken - at.parked);
-      }
+      FETTLE_ASSIGN_OR_RETURN(progress, ReadProgress(db));
+      return absl::OkStatus();
     }));
-    std::vector<SourceProgress> answer;
-    for (auto& [source, at] : progress) answer.push_back(std::move(at));
-    return answer;
+    return progress;
   }
 
   absl::Status Read(const std::function<absl::Status(sqlite::Database& db)>& work) override {
@@ -544,6 +523,33 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Start(ConsumerOptions option
   auto consumer = std::make_unique<FollowingConsumer>(std::move(options), handler);
   FETTLE_RETURN_IF_ERROR(consumer->Open(metrics));
   return consumer;
+}
+
+absl::StatusOr<std::vector<Consumer::SourceProgress>> ReadProgress(sqlite::Database& db) {
+  std::map<std::string, Consumer::SourceProgress> progress;
+  FETTLE_ASSIGN_OR_RETURN(sqlite::Statement sources,
+                          db.Prepare("SELECT source, contiguous, seen FROM inbox_source"));
+  while (true) {
+    FETTLE_ASSIGN_OR_RETURN(const bool row, sources.Step());
+    if (!row) break;
+    const std::string source(sources.Bytes(0));
+    progress[source] = {source, sources.Int(1), sources.Int(2), 0};
+  }
+  FETTLE_ASSIGN_OR_RETURN(sqlite::Statement parked,
+                          db.Prepare("SELECT source, count(*) FROM inbox_parked GROUP BY source"));
+  while (true) {
+    FETTLE_ASSIGN_OR_RETURN(const bool row, parked.Step());
+    if (!row) break;
+    const std::string source(parked.Bytes(0));
+    Consumer::SourceProgress& at = progress[source];
+    at.source = source;
+    at.parked = parked.Int(1);
+    // Seen positions are those applied and those parked; bytes without a readable header have none.
+    at.taken = std::max<int64_t>(0, at.taken - at.parked);
+  }
+  std::vector<Consumer::SourceProgress> answer;
+  for (auto& [source, at] : progress) answer.push_back(std::move(at));
+  return answer;
 }
 
 }  // namespace fettle::journal

@@ -103,6 +103,9 @@ class Consumer {
   virtual absl::StatusOr<int64_t> Redrive() = 0;
 };
 
+// What Progress gives, as of the snapshot that `db` of Consumer::Read shows.
+absl::StatusOr<std::vector<Consumer::SourceProgress>> ReadProgress(sqlite::Database& db);
+
 }  // namespace fettle::journal
 
 #endif  // FETTLE_LIBS_JOURNAL_CONSUMER_H_

@@ -15,8 +15,8 @@ void ControlTotal::Add(std::string_view id, int64_t pence) {
 void ControlTotal::Add(const ControlTotal& other) {
   unsigned carry = 0;
   for (int i = 31; i >= 0; --i) {
-    const unsigned sum = static_cast<uint8_t>(id_hash_sum_[i]) +
-                         static_cast<uint8_t>(other.id_hash_sum_[i]) + carry;
+    const unsigned sum =
+        static_cast<uint8_t>(id_hash_sum_[i]) + static_cast<uint8_t>(other.id_hash_sum_[i]) + carry;
     id_hash_sum_[i] = static_cast<char>(sum & 0xFF);
     carry = sum >> 8;
   }

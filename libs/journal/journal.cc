@@ -160,6 +160,8 @@ class Journal::Batch {
     header.set_position(++access_position_);
     header.set_id(EventId(journal_.model_, journal_.options_, Log::kAccess, access_position_));
     header.set_stream_id(base::IdSource(time_, base::RandomSeed()).Next());
+    // A call outside any journey is a journey of its own: every event has one (INV-164).
+    if (header.correlation_id().empty()) header.set_correlation_id(header.stream_id());
     header.set_version(1);
     header.set_type("uk.nhs.fettle.access.AccessRecorded.v1");
     header.set_reader_may_ignore(true);

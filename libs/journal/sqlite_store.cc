@@ -358,7 +358,11 @@ class SqliteStore : public Store {
   }
 
   absl::StatusOr<LoadResult> Load(const LoadRequest& request) override {
-    return lookup_.Load(request);
+    // One snapshot for all: each look-up alone would take and drop a file lock.
+    FETTLE_RETURN_IF_ERROR(begin_read_.Run());
+    absl::StatusOr<LoadResult> result = lookup_.Load(request);
+    FETTLE_RETURN_IF_ERROR(end_read_.Run());
+    return result;
   }
 
   absl::Status Commit(const WriteBatch& batch) override {
@@ -410,7 +414,9 @@ class SqliteStore : public Store {
     FETTLE_RETURN_IF_ERROR(lookup_.Prepare(*db_));
     return PrepareAll(
         *db_,
-        {{&insert_event_,
+        {{&begin_read_, "BEGIN"},
+         {&end_read_, "COMMIT"},
+         {&insert_event_,
           "INSERT INTO event (position, stream, version, value, private) VALUES (?1,?2,?3,?4,?5)"},
          {&insert_access_, "INSERT INTO access (position, value) VALUES (?1, ?2)"},
          {&put_state_,
@@ -544,7 +550,7 @@ class SqliteStore : public Store {
   const SqliteStoreOptions options_;
   std::unique_ptr<Database> db_;  // before the statements: closed after they are gone
   Lookup lookup_;
-  Statement insert_event_, insert_access_, put_state_, insert_entry_, insert_unique_entry_,
+  Statement begin_read_, end_read_, insert_event_, insert_access_, put_state_, insert_entry_, insert_unique_entry_,
       delete_entry_, delete_unique_entry_, put_timer_, delete_timer_, insert_receipt_,
       prune_receipts_, put_cursor_, delete_cursor_;
   int64_t last_event_position_ = 0;

@@ -49,7 +49,7 @@ class FeedClient::Stream {
     if (!finished_) {
       // The pending step fails soon after the cancel; Finish then ends the call.
       while (pending_) Take(absl::InfiniteFuture());
-      Finish();
+      (void)Finish();  // nobody waits for it any more
     }
     queue_.Shutdown();
     void* tag = nullptr;

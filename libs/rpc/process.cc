@@ -137,9 +137,9 @@ absl::Status Process::Open(const journal::Model& model) {
                                                            clock_.get(), metrics_.get()));
   if (kafka_ != "none") {
     FETTLE_ASSIGN_OR_RETURN(
-        relay_, journal::Relay::Start(
-                    {.cluster = {.bootstrap_servers = kafka_, .client_id = name_}},
-                    journal_.get(), metrics_.get()));
+        relay_,
+        journal::Relay::Start({.cluster = {.bootstrap_servers = kafka_, .client_id = name_}},
+                              journal_.get(), metrics_.get()));
   }
   return absl::OkStatus();
 }

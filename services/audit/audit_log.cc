@@ -191,7 +191,7 @@ absl::Status AuditLog::CheckSigned(const merkle::Checkpoint& checkpoint, std::st
 absl::Status AuditLog::CheckHighWater() {
   const absl::StatusOr<std::string> note = crypto::ReadKeyFile(options_.high_water_path);
   if (absl::IsNotFound(note.status())) return absl::OkStatus();
-  FETTLE_RETURN_IF_ERROR(note);
+  FETTLE_RETURN_IF_ERROR(note.status());
   const auto checkpoint = merkle::ParseAndVerifyCheckpoint(*note, verifier_key_, options_.origin);
   if (!checkpoint.ok()) {
     return absl::FailedPreconditionError(
@@ -422,7 +422,7 @@ absl::Status LogReader::ForEachLeaf(
     absl::FunctionRef<absl::Status(std::string_view leaf)> leaf) const {
   const absl::StatusOr<int64_t> number = SourceNumber(source);
   if (absl::IsNotFound(number.status())) return absl::OkStatus();
-  FETTLE_RETURN_IF_ERROR(number);
+  FETTLE_RETURN_IF_ERROR(number.status());
   FETTLE_ASSIGN_OR_RETURN(
       sqlite::Statement row,
       db_.Prepare("SELECT block, leaves FROM place WHERE source = ? AND block BETWEEN ? AND ?"
@@ -467,7 +467,7 @@ absl::StatusOr<std::vector<std::pair<int64_t, int64_t>>> LogReader::Gaps(const s
   std::vector<std::pair<int64_t, int64_t>> gaps;
   const absl::StatusOr<int64_t> number = SourceNumber(source);
   if (absl::IsNotFound(number.status())) return gaps;
-  FETTLE_RETURN_IF_ERROR(number);
+  FETTLE_RETURN_IF_ERROR(number.status());
   FETTLE_ASSIGN_OR_RETURN(
       sqlite::Statement row,
       db_.Prepare("SELECT block, leaves FROM place WHERE source = ? AND block >= ?"

@@ -142,7 +142,7 @@ struct Ran {
   int code = -1;
   std::string output;
 };
-Ran Run(const std::string& command) {
+Ran RunCommand(const std::string& command) {
   std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   Ran ran;
   char buffer[4096];
@@ -197,10 +197,12 @@ class AuditLogTest : public ::testing::Test {
   // As an outsider: the program that exports a copy, and the owner's check of the file.
   Ran ExportAndVerify(const std::string& path, bool with_kept = true) {
     const std::string file = path + ".export";
-    const Ran exported = Run(absl::StrCat(FETTLE_AUDIT_PROGRAM, " export ", path, " ", file));
+    const Ran exported =
+        RunCommand(absl::StrCat(FETTLE_AUDIT_PROGRAM, " export ", path, " ", file));
     if (exported.code != 0) return exported;
-    return Run(absl::StrCat(FETTLE_PROGRAM, " audit verify ", file, " --key ", dir_, "/log.pub",
-                            with_kept ? absl::StrCat(" --checkpoint ", dir_, "/kept") : ""));
+    return RunCommand(absl::StrCat(FETTLE_PROGRAM, " audit verify ", file, " --key ", dir_,
+                                   "/log.pub",
+                                   with_kept ? absl::StrCat(" --checkpoint ", dir_, "/kept") : ""));
   }
 
   void Edit(const std::string& path, const std::function<void(sqlite::Database&)>& edit) {
@@ -634,7 +636,9 @@ TEST_F(AuditLogTest, DISABLED_Throughput) {
     ASSERT_TRUE(log.BeforeCommit().ok());
     ASSERT_TRUE(transaction->Commit().ok());
     log.AfterCommit();
-    if (store_->db().wal_bytes() > (32 << 20)) ASSERT_TRUE(store_->db().Checkpoint().ok());
+    if (store_->db().wal_bytes() > (32 << 20)) {
+      ASSERT_TRUE(store_->db().Checkpoint().ok());
+    }
   }
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   std::printf("%.0f events/s of %zu bytes\n", kBatch * kBatches / seconds, batches[0][0].size());

@@ -96,7 +96,10 @@ int Run(int argc, char** argv) {
                                                           .publishers = publishers.get(),
                                                           .verifier_key = verifier_key,
                                                           .data_dir = data_dir}));
-        built.stop = [&] { consumer->Stop(); };
+        built.stop = [&] {
+          publishers->Cancel();
+          consumer->Stop();
+        };
         return built;
       });
 }

@@ -1,4 +1,4 @@
-// The services whose events are logged, over gRPC: their feeds and their control totals.
+// The services whose events are logged: their feeds and their control totals.
 #ifndef FETTLE_SERVICES_AUDIT_PUBLISHERS_H_
 #define FETTLE_SERVICES_AUDIT_PUBLISHERS_H_
 
@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "fettle/journal/v1/journal_service.grpc.pb.h"
+#include "fettle/journal/v1/journal_service.pb.h"
 #include "libs/journal/consumer.h"
 #include "libs/rpc/channel.h"
+#include "libs/rpc/feed_client.h"
 
 namespace fettle::audit {
 
@@ -22,23 +23,23 @@ struct SourceName {
 };
 SourceName ParseSource(const std::string& source);
 
-// Thread safe, but for each feed's `read`, which one thread calls.
+// Thread safe. Outlives the consumer that reads the feeds.
 class Publishers {
  public:
-  // Service -> host:port. Connects when first asked.
+  // Service -> host:port, empty ones left out. Connects when first asked.
   Publishers(const std::map<std::string, std::string>& targets, const rpc::Identity& identity);
 
-  // One for each service. `read` keeps its stream open between calls, because a feed leaves an
-  // access record when it opens.
+  // One for each service.
   std::vector<journal::FeedSource> Feeds() const;
 
   // Blocks. NOT_FOUND SOURCE_UNKNOWN; UNAVAILABLE.
   absl::StatusOr<journal::v1::GetControlTotalResponse> ControlTotal(const std::string& source,
                                                                     int64_t block) const;
+  // Ends feeds that are being read, so that the consumer can stop.
+  void Cancel();
 
  private:
-  using Stub = journal::v1::JournalService::Stub;
-  std::map<std::string, std::shared_ptr<Stub>> stubs_;
+  std::map<std::string, std::unique_ptr<rpc::FeedClient>> clients_;
 };
 
 }  // namespace fettle::audit

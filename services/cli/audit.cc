@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "fettle/audit/v1/audit_service.grpc.pb.h"
+#include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/crypto/digest.h"
@@ -73,7 +74,7 @@ int ShowReport(const Connection& connection, const std::string& path,
     const char* comma = "";
     for (const AuditVerifier::Source& source : report->sources) {
       std::printf("%s\"%s\": {\"events\": %jd, \"contiguous\": %jd, \"last\": %jd}", comma,
-                  absl::CHexEscape(source.name).c_str(), static_cast<intmax_t>(source.events),
+                  base::JsonEscape(source.name).c_str(), static_cast<intmax_t>(source.events),
                   static_cast<intmax_t>(source.contiguous),
                   static_cast<intmax_t>(source.last_position));
       comma = ", ";
@@ -87,7 +88,7 @@ int ShowReport(const Connection& connection, const std::string& path,
               root.c_str());
   for (const AuditVerifier::Source& source : report->sources) {
     std::printf("  %s: %jd events, without a gap to position %jd, last %jd\n",
-                absl::CHexEscape(source.name).c_str(), static_cast<intmax_t>(source.events),
+                base::JsonEscape(source.name).c_str(), static_cast<intmax_t>(source.events),
                 static_cast<intmax_t>(source.contiguous),
                 static_cast<intmax_t>(source.last_position));
   }

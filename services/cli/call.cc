@@ -1,5 +1,7 @@
 #include <google/protobuf/util/json_util.h>
 
+#include "fettle/analytics/v1/analytics_service.pb.h"
+#include "fettle/audit/v1/audit_service.pb.h"
 #include "fettle/budget/v1/budget_service.pb.h"
 #include "fettle/person/v1/person_service.pb.h"
 #include "fettle/referral/v1/referral_service.pb.h"
@@ -11,6 +13,8 @@ namespace {
 
 // Contracts that nothing else in this program names would be left out of it by the linker.
 void LinkContracts() {
+  analytics::v1::GetFiguresRequest::descriptor();
+  audit::v1::GetCheckpointRequest::descriptor();
   budget::v1::GetBudgetRequest::descriptor();
   person::v1::GetPersonRequest::descriptor();
   referral::v1::GetReferralRequest::descriptor();

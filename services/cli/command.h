@@ -47,6 +47,8 @@ std::string NewId();
 void AddToken(CLI::App& app, Connection& connection, int& code);
 void AddCall(CLI::App& app, Connection& connection, int& code);
 void AddReferralCommands(CLI::App& app, Connection& connection, int& code);
+void AddEventCommands(CLI::App& app, Connection& connection, int& code);
+void AddSeed(CLI::App& app, Connection& connection, int& code);
 void AddAuditCommands(CLI::App& app, Connection& connection, int& code);
 
 }  // namespace fettle::cli

@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   fettle::cli::AddToken(app, connection, code);
   fettle::cli::AddCall(app, connection, code);
   fettle::cli::AddReferralCommands(app, connection, code);
+  fettle::cli::AddEventCommands(app, connection, code);
+  fettle::cli::AddSeed(app, connection, code);
   fettle::cli::AddAuditCommands(app, connection, code);
   CLI11_PARSE(app, argc, argv);
   return code;

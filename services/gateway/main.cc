@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "libs/access/token.h"
 #include "libs/base/clock.h"
@@ -14,6 +15,7 @@
 #include "libs/http/server.h"
 #include "libs/rpc/channel.h"
 #include "services/gateway/fhir/capability.h"
+#include "services/gateway/http/page_flow.h"
 #include "services/gateway/http/router.h"
 #include "services/gateway/message_flow.h"
 
@@ -24,7 +26,8 @@ constexpr char kName[] = "gateway";
 
 struct GatewaySettings {
   std::string ca_file, certificate_file, key_file, jwks_file, token_issuer, token_audience;
-  std::string person_target, referral_target, targets_file, assets_dir, base_url, bars_versions;
+  std::string person_target, referral_target, analytics_target, targets_file, assets_dir, base_url,
+      bars_versions;
   std::string clock_file, log_level;
   int64_t listen_port = 0, metrics_port = 0, threads = 0, connections_max = 0;
   http::ServerOptions server;
@@ -57,6 +60,8 @@ void Declare(GatewaySettings& to, base::Settings& settings) {
                "localhost:7101");
   settings.Add(&to.referral_target, "referral_target", "host:port of the referral service",
                "localhost:7102");
+  settings.Add(&to.analytics_target, "analytics_target", "host:port of the analytics service",
+               "localhost:7106");
   settings.Add(&to.targets_file, "targets_file",
                "TOML file of the services that partners may address", "");
   settings.Add(&to.assets_dir, "assets_dir",
@@ -110,7 +115,11 @@ absl::Status Serve(GatewaySettings& settings) {
   if (!settings.assets_dir.empty()) {
     FETTLE_ASSIGN_OR_RETURN(assets, Assets::Load(settings.assets_dir));
   }
-  Router router(&flow, std::move(assets), capability, metrics.get());
+  PageFlow pages({.analytics = analytics::v1::AnalyticsService::NewStub(
+                      rpc::MakeChannel(settings.analytics_target, identity)),
+                  .tokens = tokens.get(),
+                  .secure_cookie = absl::StartsWith(settings.base_url, "https://")});
+  Router router(&flow, &pages, std::move(assets), capability, metrics.get());
 
   settings.server.listen_port = static_cast<uint16_t>(settings.listen_port);
   settings.server.threads = static_cast<int>(settings.threads);

@@ -115,6 +115,29 @@ class FakeReferral final : public referral::v1::ReferralService::Service {
   Recorder* const recorder_;
 };
 
+class FakeAnalytics final : public analytics::v1::AnalyticsService::Service {
+ public:
+  explicit FakeAnalytics(Recorder* recorder) : recorder_(recorder) {}
+  grpc::Status GetFigures(grpc::ServerContext* context,
+                          const analytics::v1::GetFiguresRequest* request,
+                          analytics::v1::GetFiguresResponse* response) override {
+    *response = figures;
+    return recorder_->Take("GetFigures", context, *request);
+  }
+  grpc::Status GetJourney(grpc::ServerContext* context,
+                          const analytics::v1::GetJourneyRequest* request,
+                          analytics::v1::GetJourneyResponse* response) override {
+    *response = journey;
+    return recorder_->Take("GetJourney", context, *request);
+  }
+
+  analytics::v1::GetFiguresResponse figures;
+  analytics::v1::GetJourneyResponse journey;
+
+ private:
+  Recorder* const recorder_;
+};
+
 std::string ReadExample(const std::string& name) {
   std::ifstream in(std::string(FETTLE_BARS_EXAMPLES) + "/" + name);
   std::stringstream text;
@@ -134,13 +157,17 @@ name = "Link workers"
 class MessageFlowTest : public ::testing::Test {
  protected:
   MessageFlowTest()
-      : key_(crypto::JwsKey::Generate("key")), person_(&recorder_), referral_(&recorder_) {
+      : key_(crypto::JwsKey::Generate("key")),
+        person_(&recorder_),
+        referral_(&recorder_),
+        analytics_(&recorder_) {
     verifier_ = std::make_unique<access::TokenVerifier>(
         *crypto::JwkSet::FromJson(absl::StrCat("{\"keys\":[", key_.PublicJwk(), "]}")),
         access::TokenOptions{.issuer = "issuer", .audience = "fettle"}, &clock_);
     grpc::ServerBuilder builder;
     builder.RegisterService(&person_);
     builder.RegisterService(&referral_);
+    builder.RegisterService(&analytics_);
     server_ = builder.BuildAndStart();
     const auto channel = server_->InProcessChannel({});
     MessageFlow::Parts parts;
@@ -152,7 +179,12 @@ class MessageFlowTest : public ::testing::Test {
     parts.calls_max = absl::Seconds(2);
     flow_ = std::make_unique<MessageFlow>(std::move(parts));
     metrics_ = *base::Metrics::Create(std::nullopt);
-    router_ = std::make_unique<Router>(flow_.get(), Assets(), "{}", metrics_.get());
+    pages_ = std::make_unique<PageFlow>(
+        PageFlow::Parts{.analytics = analytics::v1::AnalyticsService::NewStub(channel),
+                        .tokens = verifier_.get(),
+                        .secure_cookie = true,
+                        .calls_max = absl::Seconds(2)});
+    router_ = std::make_unique<Router>(flow_.get(), pages_.get(), Assets(), "{}", metrics_.get());
     Good();
   }
 
@@ -226,6 +258,12 @@ class MessageFlowTest : public ::testing::Test {
                         issue.at("code").as_string().c_str());
   }
 
+  http::Response Open(const std::string& target, http::Headers headers = {}) {
+    recorder_.calls.clear();
+    return http::RunTask(router_->Handle(
+        std::make_shared<http::Request>(http::Request{"GET", target, std::move(headers), ""})));
+  }
+
   template <class Request>
   Request Sent(const std::string& name) {
     Request request;
@@ -238,9 +276,11 @@ class MessageFlowTest : public ::testing::Test {
   Recorder recorder_;
   FakePerson person_;
   FakeReferral referral_;
+  FakeAnalytics analytics_;
   std::unique_ptr<access::TokenVerifier> verifier_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<MessageFlow> flow_;
+  std::unique_ptr<PageFlow> pages_;
   std::unique_ptr<base::Metrics> metrics_;
   std::unique_ptr<Router> router_;
   http::Request request_;
@@ -436,6 +476,75 @@ TEST_F(MessageFlowTest, FailuresOfTheServerHaveOutcomesToo) {
     EXPECT_THAT(response.headers, ::testing::Contains(std::pair<std::string, std::string>(
                                       "X-Request-Id", kRequestId)));
   }
+}
+
+TEST_F(MessageFlowTest, StartPageShowsTheWholeAndAsksAsAService) {
+  analytics::v1::Figure& figure = *analytics_.figures.add_figures();
+  figure.set_measure_id("PHB4");
+  figure.set_measure_name("Spent");
+  figure.set_unit(analytics::v1::UNIT_PENCE);
+  figure.set_area_level(analytics::v1::AREA_LEVEL_REGION);
+  figure.set_state(analytics::v1::VALUE_STATE_SHOWN);
+  figure.set_value("123456705");
+  analytics::v1::Figure& few = *analytics_.figures.add_figures();
+  few = figure;
+  few.set_state(analytics::v1::VALUE_STATE_SUPPRESSED);
+  few.set_value("*");
+  analytics::v1::Figure& part = *analytics_.figures.add_figures();
+  part = figure;
+  part.set_area_level(analytics::v1::AREA_LEVEL_ICB);
+  part.set_value("77");
+  const http::Response page = Open("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(recorder_.calls, ElementsAre("GetFigures", "NO TOKEN"));
+  EXPECT_THAT(page.body, ::testing::HasSubstr("£1,234,567.05"));
+  EXPECT_THAT(page.body, ::testing::HasSubstr("Too few to show"));
+  EXPECT_THAT(page.body, ::testing::Not(::testing::HasSubstr("£0.77")));
+  recorder_.refusals["GetFigures"] = {absl::InternalError("broken")};
+  EXPECT_THAT(Open("/").body, ::testing::HasSubstr("cannot be shown now"));
+}
+
+// A journey is about one person: nobody sees it without a token, and the service hears whose.
+TEST_F(MessageFlowTest, JourneyNeedsAToken) {
+  const std::string path = absl::StrCat("/journeys/", kCorrelationId);
+  EXPECT_EQ(Open(path).status, 401);
+  EXPECT_EQ(Open(path, {{"Cookie", "fettle_token=x.y.z"}}).status, 401);
+  EXPECT_EQ(Open("/journeys/../x").status, 404);
+  EXPECT_TRUE(recorder_.calls.empty());
+  const http::Headers cookie = {
+      {"Cookie", absl::StrCat("fettle_token=", Token("RYE", "link_worker"))}};
+  EXPECT_EQ(Open(path, cookie).status, 404);
+  analytics::v1::JourneyStep& step = *analytics_.journey.add_steps();
+  step.set_event_type("ReferralAccepted");
+  step.mutable_time()->set_seconds(1'719'790'200);
+  const http::Response page = Open(path, cookie);
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(recorder_.calls, ElementsAre("GetJourney"));
+  EXPECT_THAT(page.body, ::testing::HasSubstr("Referral accepted"));
+  EXPECT_THAT(page.body, ::testing::HasSubstr("2024-07-01 00:30:00"));
+  recorder_.refusals["GetJourney"] = {absl::PermissionDeniedError("role")};
+  EXPECT_EQ(Open(path, cookie).status, 403);
+}
+
+TEST_F(MessageFlowTest, SignInSetsACookieAndStaysHere) {
+  request_ = {"POST", "/sign-in", {}, "token=x.y.z&next=%2F"};
+  EXPECT_EQ(http::RunTask(router_->Handle(std::make_shared<http::Request>(request_))).status, 401);
+  const std::string token = Token("RYE", "link_worker");
+  for (const auto& [next, expected] :
+       {std::pair{"%2Fjourneys%2F1", "/journeys/1"}, std::pair{"%2F%2Fevil.example", "/"},
+        std::pair{"https%3A%2F%2Fevil.example", "/"}, std::pair{"%2F%5Cevil.example", "/"}}) {
+    request_.body = absl::StrCat("token=+", token, "%0A&next=", next);
+    const auto response = http::RunTask(router_->Handle(std::make_shared<http::Request>(request_)));
+    EXPECT_EQ(response.status, 303);
+    EXPECT_THAT(response.headers,
+                ::testing::Contains(std::pair<std::string, std::string>("Location", expected)));
+    EXPECT_THAT(response.headers,
+                ::testing::Contains(::testing::Pair(
+                    "Set-Cookie", absl::StrCat("fettle_token=", token,
+                                               "; Path=/; HttpOnly; SameSite=Strict; Secure"))));
+  }
+  EXPECT_EQ(Open(absl::StrCat("/journeys?id=", kCorrelationId)).status, 303);
+  EXPECT_EQ(Open("/journeys?id=%0d%0aX: y").status, 404);
 }
 
 }  // namespace

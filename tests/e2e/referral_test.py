@@ -68,7 +68,7 @@ class ReferralTest(unittest.TestCase):
         other = {**request, "details": {**request["details"], "priority": "PRIORITY_URGENT"}}
         self.refused("FAILED_PRECONDITION", "REQUEST_ID_REUSED", "referral.SubmitReferral", other, f.gp)
         # The same id from another organisation is another request: it meets the open referral (INV-32).
-        self.refused("ALREADY_EXISTS", "REFERRAL_ALREADY_OPEN", "referral.SubmitReferral", request,
+        self.refused("ALREADY_EXISTS", "OPEN_REFERRAL_EXISTS", "referral.SubmitReferral", request,
                      f.token("referrer", f.COUNCIL, "gp.one"))
 
     def test_3_get_operation_tells_what_became_of_a_request(self):

@@ -268,7 +268,9 @@ TEST_F(RelayIntegrationTest, ItKeepsUpWithABareProducer) {
 
 // From the journal's answer to the broker's acknowledgement, at about 1,000 commits a second.
 TEST_F(RelayIntegrationTest, AcknowledgedSoonAfterTheCommit) {
-  constexpr int64_t kRecords = 3'000;
+  constexpr int64_t kRecords = 4'000;
+  // The first ones wait for the client to learn the topic's leaders.
+  constexpr size_t kWarmUpRecords = 1'000;
   auto filled = Journal(0);
   auto relay = Start(*filled);
   std::vector<std::atomic<int64_t>> committed(kRecords + 1);
@@ -302,12 +304,12 @@ TEST_F(RelayIntegrationTest, AcknowledgedSoonAfterTheCommit) {
   }
   ASSERT_EQ(seen, kRecords);
   std::vector<double> milliseconds;
-  for (size_t i = 1; i <= kRecords; ++i) {
+  for (size_t i = kWarmUpRecords + 1; i <= kRecords; ++i) {
     milliseconds.push_back(static_cast<double>(acknowledged[i] - committed[i]) / 1e6);
   }
   std::sort(milliseconds.begin(), milliseconds.end());
-  const double p50 = milliseconds[kRecords / 2];
-  const double p99 = milliseconds[kRecords * 99 / 100];
+  const double p50 = milliseconds[milliseconds.size() / 2];
+  const double p99 = milliseconds[milliseconds.size() * 99 / 100];
   std::cout << "commit to acknowledgement, ms: p50 " << p50 << ", p99 " << p99 << "\n";
   EXPECT_LT(p50, 100) << "the aim is a p99 of 15; below this it is broken, whatever else runs";
 }

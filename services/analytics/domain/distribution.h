@@ -14,7 +14,8 @@ using Distribution = std::map<int64_t, int64_t>;
 // The middle value, or the mean of the two middle ones: `12` or `12.5`. Of at least one value.
 std::string Median(const Distribution& values);
 
-// The smallest value that at least so many per cent of all do not exceed (nearest rank). Of at least one value; 1 to 100.
+// The smallest value that at least so many per cent of all do not exceed (nearest rank). Of at
+// least one value; 1 to 100.
 int64_t Percentile(const Distribution& values, int percent);
 
 }  // namespace fettle::analytics

@@ -1,5 +1,6 @@
-// The small-number profile HES2018 (NHS Digital, secondary care): below national level counts of people from 1 to 7 are
-// not shown, others are rounded to the nearest 5, and what is made of 1 to 7 people is not shown either.
+// The small-number profile HES2018 (NHS Digital, secondary care): below national level counts of
+// people from 1 to 7 are not shown, others are rounded to the nearest 5, and what is made of 1 to 7
+// people is not shown either.
 #ifndef FETTLE_SERVICES_ANALYTICS_DOMAIN_SMALL_NUMBERS_H_
 #define FETTLE_SERVICES_ANALYTICS_DOMAIN_SMALL_NUMBERS_H_
 

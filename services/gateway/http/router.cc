@@ -13,6 +13,7 @@ namespace fettle::gateway {
 namespace {
 
 constexpr std::string_view kFhirPath = "/FHIR/R4/";
+constexpr std::string_view kJourneysPath = "/journeys/";
 
 struct FailureRow {
   int status;
@@ -34,9 +35,7 @@ bool IsGet(const http::Request& request) {
 }
 
 http::Response MethodNotAllowed(const char* allowed) {
-  http::Response response =
-      Refused(base::Refuse(absl::StatusCode::kInvalidArgument, "METHOD_NOT_ALLOWED",
-                           absl::StrCat("expected ", allowed)));
+  http::Response response = Answer(OutcomeKind::kInvalid, absl::StrCat("expected ", allowed));
   response.status = 405;
   response.headers.emplace_back("Allow", allowed);
   return response;
@@ -44,9 +43,10 @@ http::Response MethodNotAllowed(const char* allowed) {
 
 }  // namespace
 
-Router::Router(MessageFlow* flow, Assets assets, std::string capability_statement,
+Router::Router(MessageFlow* flow, PageFlow* pages, Assets assets, std::string capability_statement,
                base::Metrics* metrics)
     : flow_(flow),
+      pages_(pages),
       assets_(std::move(assets)),
       capability_statement_(std::move(capability_statement)),
       metrics_(metrics) {}
@@ -84,6 +84,22 @@ http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> re
   if (path.starts_with(kAssetsPath) && IsGet(*request)) {
     *route = "assets";
     co_return assets_.Get(path.substr(std::string_view(kAssetsPath).size()));
+  }
+  if (path == "/" && IsGet(*request)) {
+    *route = "start";
+    co_return co_await pages_->Start(request);
+  }
+  if (path == "/journeys" && IsGet(*request)) {
+    *route = "journey";
+    co_return pages_->FindJourney(*request);
+  }
+  if (path.starts_with(kJourneysPath) && IsGet(*request)) {
+    *route = "journey";
+    co_return co_await pages_->Journey(request, std::string(path.substr(kJourneysPath.size())));
+  }
+  if (path == "/sign-in" && (IsGet(*request) || request->method == "POST")) {
+    *route = "sign-in";
+    co_return pages_->SignIn(*request);
   }
   co_return http::Response{404, "text/plain; charset=utf-8", "Not found\n", {}};
 }

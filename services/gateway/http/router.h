@@ -2,7 +2,6 @@
 #ifndef FETTLE_SERVICES_GATEWAY_HTTP_ROUTER_H_
 #define FETTLE_SERVICES_GATEWAY_HTTP_ROUTER_H_
 
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include "libs/http/message.h"
 #include "libs/http/task.h"
 #include "services/gateway/http/assets.h"
+#include "services/gateway/http/page_flow.h"
 #include "services/gateway/message_flow.h"
 
 namespace fettle::gateway {
@@ -18,7 +18,7 @@ namespace fettle::gateway {
 // Thread-safe; outlives the server that calls it.
 class Router {
  public:
-  Router(MessageFlow* flow, Assets assets, std::string capability_statement,
+  Router(MessageFlow* flow, PageFlow* pages, Assets assets, std::string capability_statement,
          base::Metrics* metrics);
 
   http::Task<http::Response> Handle(std::shared_ptr<const http::Request> request);
@@ -32,6 +32,7 @@ class Router {
   void Finish(const http::Request& request, const char* route, http::Response& response);
 
   MessageFlow* const flow_;
+  PageFlow* const pages_;
   const Assets assets_;
   const std::string capability_statement_;
   base::Metrics* const metrics_;

@@ -1,0 +1,489 @@
+// Goal: the measures of a small cohort are those worked out by hand, in whatever order and however
+// often its events come. Method: events as the services publish them, through the consumer, from
+// feeds that are vectors.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "libs/base/date.h"
+#include "libs/base/status.h"
+#include "libs/journal/consumer.h"
+#include "libs/journal/inbox_testing.h"
+#include "services/analytics/analytics_service.h"
+#include "services/analytics/figures.h"
+#include "services/analytics/projection.h"
+
+namespace fettle::analytics {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+struct Published {
+  std::string stream;
+  int64_t position;
+  std::string value;
+};
+
+// Journals of the four services, as they would publish.
+class Journals {
+ public:
+  template <class Event>
+  Event& Add(const std::string& service, const std::string& stream, const std::string& time,
+             const std::string& type, const std::string& correlation, Event& event) {
+    std::vector<Published>& journal = journals[service];
+    common::v1::EventHeader& header = *event.mutable_header();
+    header.set_source("urn:fettle:" + service + ":main");
+    header.set_position(static_cast<int64_t>(journal.size()) + 1);
+    header.set_previous_position(last_[service + stream]);
+    header.set_stream_id(stream);
+    header.set_type("uk.nhs.fettle." + service + "." + type + ".v1");
+    header.set_correlation_id(correlation);
+    header.set_id(service + ".main." + std::to_string(header.position()));
+    header.mutable_time()->set_seconds(absl::ToUnixSeconds(base::ParseInstant(time).value()));
+    last_[service + stream] = header.position();
+    journal.push_back({stream, header.position(), event.SerializeAsString()});
+    return event;
+  }
+
+  void Refer(const std::string& id, const std::string& person, const std::string& icb,
+             const std::string& received) {
+    referral::v1::ReferralEvent event;
+    event.mutable_header()->add_subjects(person);
+    event.mutable_referral_submitted()->set_person_id(person);
+    event.mutable_referral_submitted()->mutable_person()->set_icb(icb);
+    Add("referral", id, received + "T12:00:00Z", "ReferralSubmitted", "journey-" + id, event);
+  }
+  void Contact(const std::string& id, const std::string& person, const std::string& icb,
+               const std::string& date) {
+    referral::v1::ReferralEvent started;
+    started.mutable_referral_started()->set_first_contact_date(date);
+    Add("referral", id, date + "T15:00:00Z", "ReferralStarted", "journey-" + id, started);
+    referral::v1::ReferralEvent event;
+    event.mutable_social_prescribing_counted()->set_snomed_code("871731000000106");
+    event.mutable_social_prescribing_counted()->set_person_id(person);
+    event.mutable_social_prescribing_counted()->set_icb(icb);
+    event.mutable_social_prescribing_counted()->set_date(date);
+    Add("referral", id, date + "T15:00:00Z", "SocialPrescribingCounted", "journey-" + id, event);
+  }
+  void Reject(const std::string& id, const std::string& date) {
+    referral::v1::ReferralEvent event;
+    event.mutable_referral_rejected()->set_reason_code("OUT_OF_AREA");
+    Add("referral", id, date + "T15:00:00Z", "ReferralRejected", "journey-" + id, event);
+  }
+  void RequestBudget(const std::string& id, const std::string& person, const std::string& icb,
+                     const std::string& date) {
+    budget::v1::BudgetEvent event;
+    event.mutable_budget_requested()->set_person_id(person);
+    event.mutable_budget_requested()->set_icb(icb);
+    Add("budget", id, date + "T09:00:00Z", "BudgetRequested", "journey-" + id, event);
+  }
+  void Transact(const std::string& budget, budget::v1::TransactionKind kind, int64_t pence,
+                const std::string& date,
+                budget::v1::TransactionKind reversed = budget::v1::TRANSACTION_KIND_UNSPECIFIED) {
+    budget::v1::BudgetEvent event;
+    budget::v1::LedgerTransaction& transaction =
+        kind == budget::v1::TRANSACTION_KIND_ALLOCATION
+            ? *event.mutable_budget_approved()->mutable_transaction()
+        : kind == budget::v1::TRANSACTION_KIND_PAYMENT
+            ? *event.mutable_spend_paid()->mutable_transaction()
+        : kind == budget::v1::TRANSACTION_KIND_COMMITMENT
+            ? *event.mutable_spend_committed()->mutable_transaction()
+            : *event.mutable_transaction_reversed()->mutable_transaction();
+    transaction.set_transaction_id("t-" + std::to_string(++transactions_));
+    transaction.set_budget_id(budget);
+    transaction.set_kind(kind);
+    transaction.set_amount_pence(pence);
+    transaction.set_date(date);
+    transaction.set_reversed_kind(reversed);
+    Add("budget", budget, date + "T10:00:00Z", "Moved", "journey-" + budget, event);
+  }
+  void Activate(const std::string& id, const std::string& date) {
+    budget::v1::BudgetEvent event;
+    event.mutable_budget_activated()->set_start_date(date);
+    Add("budget", id, date + "T11:00:00Z", "BudgetActivated", "journey-" + id, event);
+  }
+  void Complete(const std::string& practitioner, const std::string& completion,
+                const std::vector<std::string>& icbs, const std::string& date) {
+    training::v1::TrainingEvent event;
+    event.mutable_completion_recorded()->set_practitioner_id(practitioner);
+    auto& recorded = *event.mutable_completion_recorded()->mutable_completion();
+    recorded.set_completion_id(completion);
+    recorded.set_completion_date(date);
+    for (const std::string& icb : icbs) recorded.add_organisations()->set_icb(icb);
+    Add("training", practitioner, date + "T10:00:00Z", "CompletionRecorded", "", event);
+  }
+  void Merge(const std::string& person, const std::string& survivor) {
+    person::v1::PersonEvent event;
+    event.mutable_person_superseded()->set_surviving_person_id(survivor);
+    Add("person", person, "2026-05-01T10:00:00Z", "PersonSuperseded", "", event);
+  }
+  void RegisterIcb(const std::string& code) {
+    person::v1::PersonEvent event;
+    auto& organisation = *event.mutable_organisation_registered()->mutable_organisation();
+    organisation.set_ods_code(code);
+    organisation.set_kind(person::v1::ORGANISATION_KIND_ICB);
+    Add("person", "org-" + code, "2026-01-01T10:00:00Z", "OrganisationRegistered", "", event);
+  }
+
+  int64_t size() const {
+    int64_t size = 0;
+    for (const auto& [service, journal] : journals) size += static_cast<int64_t>(journal.size());
+    return size;
+  }
+
+  std::map<std::string, std::vector<Published>> journals;
+
+ private:
+  std::map<std::string, int64_t> last_;
+  int transactions_ = 0;
+};
+
+// QAA: 9 people, waits of 1 to 9 days in March, one of them referred again in April; 8 budgets.
+// QBB: 3 people, none seen yet. One referral without an ICB. QCC exists and has nothing.
+Journals Cohort() {
+  Journals all;
+  all.RegisterIcb("QAA");
+  all.RegisterIcb("QBB");
+  all.RegisterIcb("QCC");
+  for (int i = 1; i <= 9; ++i) {
+    const std::string person = "p" + std::to_string(i);
+    const std::string referral = "r" + std::to_string(i);
+    all.Refer(referral, person, "QAA", "2026-03-01");
+    all.Contact(referral, person, "QAA", base::AddDays("2026-03-01", i));
+  }
+  all.Refer("r1-again", "p1", "QAA", "2026-04-10");
+  all.Contact("r1-again", "p1", "QAA", "2026-04-20");
+  for (int i = 1; i <= 3; ++i) {
+    all.Refer("s" + std::to_string(i), "q" + std::to_string(i), "QBB", "2026-03-15");
+  }
+  all.Reject("s3", "2026-03-16");
+  all.Refer("u1", "q4", "", "2026-03-20");
+  all.Contact("u1", "q4", "", "2026-03-22");
+
+  using namespace budget::v1;
+  for (int i = 1; i <= 8; ++i) {
+    const std::string id = "b" + std::to_string(i);
+    all.RequestBudget(id, "p" + std::to_string(i), "QAA", "2026-03-01");
+    all.Transact(id, TRANSACTION_KIND_ALLOCATION, 100'00, "2026-03-02");
+    all.Activate(id, "2026-03-03");
+    all.Transact(id, TRANSACTION_KIND_COMMITMENT, 50'00, "2026-03-04");
+    all.Transact(id, TRANSACTION_KIND_PAYMENT, 40'00, "2026-03-05");
+  }
+  all.Transact("b1", TRANSACTION_KIND_PAYMENT, 5'00, "2026-04-05");
+  all.Transact("b1", TRANSACTION_KIND_REVERSAL, 5'00, "2026-04-06", TRANSACTION_KIND_PAYMENT);
+  all.Transact("b1", TRANSACTION_KIND_REVERSAL, 7'00, "2026-04-06", TRANSACTION_KIND_COMMITMENT);
+  all.RequestBudget("b9", "p9", "QBB", "2026-03-01");
+
+  for (int i = 1; i <= 13; ++i) {
+    const std::string number = std::to_string(i);
+    all.Complete("l" + number, "c" + number, {i == 13 ? "QBB" : "QAA"}, "2026-03-10");
+  }
+  all.Complete("l1", "c1-again", {"QAA", "QBB"}, "2026-04-10");
+  return all;
+}
+
+class AnalyticsTest : public ::testing::Test {
+ protected:
+  // Takes all of it; `orders` says in which order and how often each journal's events come.
+  void Take(const Journals& all, bool from_nothing = false,
+            std::function<void(std::vector<Published>&)> order = nullptr) {
+    Close();
+    projection_ = std::make_unique<Projection>();
+    journal::ConsumerOptions options;
+    options.database_path = folder_.File("figures.db");
+    options.kafka = "none";
+    options.topics = {kPersonTopic, kReferralTopic, kTrainingTopic, kBudgetTopic, kAccessTopic};
+    options.feed_poll_ms = 5;
+    options.gap_ms_max = 1;
+    options.batch_events_max = 7;
+    options.from_nothing = from_nothing;
+    for (const auto& [service, journal] : all.journals) {
+      std::vector<Published> given = journal;
+      if (order) order(given);
+      options.feeds.push_back(
+          {.service = service,
+           .topic = "fettle." + service + ".v1",
+           .access_source = "",
+           .read = [given](bool access_log, int64_t from, int64_t to, const auto& item) {
+             if (access_log) return absl::OkStatus();
+             for (const Published& event : given) {
+               if (event.position < from || (to > 0 && event.position > to)) continue;
+               if (!item(event.position, event.value)) break;
+             }
+             return absl::OkStatus();
+           }});
+    }
+    auto consumer = journal::Consumer::Start(std::move(options), projection_.get(), metrics_.get());
+    ASSERT_TRUE(consumer.ok()) << consumer.status();
+    consumer_ = *std::move(consumer);
+    for (int waits = 0; waits < 3'000; ++waits) {
+      int64_t seen = 0;
+      const auto progress = consumer_->Progress();
+      ASSERT_TRUE(progress.ok()) << progress.status();
+      for (const auto& source : *progress) seen += source.contiguous;
+      if (seen >= all.size()) return;
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    FAIL() << "not all was taken: " << consumer_->failure();
+  }
+  void Close() {
+    consumer_.reset();
+    projection_.reset();
+  }
+  void TearDown() override { Close(); }
+
+  v1::GetFiguresResponse Figures(const v1::GetFiguresRequest& request, bool national = false) {
+    v1::GetFiguresResponse response;
+    const absl::Status status = consumer_->Read([&](sqlite::Database& db) -> absl::Status {
+      FETTLE_ASSIGN_OR_RETURN(response, GetFigures(db, request, national));
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return response;
+  }
+  // One figure's value; "-" when it is missing, "none" when there is no such figure. `area` "" is
+  // the whole.
+  std::string Value(const std::string& measure, const std::string& area,
+                    const std::string& month = "", bool national = false) {
+    v1::GetFiguresRequest request;
+    request.set_measure_id(measure);
+    request.set_month(month);
+    for (const v1::Figure& figure : Figures(request, national).figures()) {
+      const bool whole = figure.area_level() == v1::AREA_LEVEL_REGION ||
+                         figure.area_level() == v1::AREA_LEVEL_NATIONAL;
+      const bool unknown = figure.area_level() == v1::AREA_LEVEL_UNKNOWN;
+      if (figure.month() != month) continue;
+      if (area == "" ? !whole : area == "unknown" ? !unknown : figure.area() != area) continue;
+      return figure.state() == v1::VALUE_STATE_MISSING ? "-" : figure.value();
+    }
+    return "none";
+  }
+
+  journal::TestFolder folder_;
+  std::unique_ptr<base::Metrics> metrics_ = base::Metrics::Create(std::nullopt).value();
+  std::unique_ptr<Projection> projection_;  // outlives the consumer
+  std::unique_ptr<journal::Consumer> consumer_;
+};
+
+// INV-41, INV-116: distinct people, not codes; 9 is shown as 10, 10 as 10, 1 as nothing.
+TEST_F(AnalyticsTest, PeopleReferred) {
+  Take(Cohort());
+  EXPECT_EQ(Value("SP1", "QAA"), "10");
+  EXPECT_EQ(Value("SP1", "QAA", "2026-03"), "10");
+  EXPECT_EQ(Value("SP1", "QAA", "2026-04"), "0") << "p1 was referred before";
+  EXPECT_EQ(Value("SP1", "QBB"), "0") << "received, nobody seen yet";
+  EXPECT_EQ(Value("SP1", "unknown"), "*");
+  EXPECT_EQ(Value("SP1", ""), "10");
+  EXPECT_EQ(Value("SP1", "", "", /*national=*/true), "10");
+  EXPECT_EQ(Value("SP1", "", "2026-03", /*national=*/true), "10");
+  EXPECT_EQ(Value("SP1", "QAA", "", /*national=*/true), "10") << "an ICB is never national";
+}
+
+// INV-126: nothing recorded is missing, not zero.
+TEST_F(AnalyticsTest, AnAreaWithoutAnyRecordIsMissing) {
+  Take(Cohort());
+  EXPECT_EQ(Value("SP1", "QCC"), "-");
+  EXPECT_EQ(Value("PHB6", "QBB"), "-") << "no allocation to spend against";
+  EXPECT_EQ(Value("SP4_MEDIAN", "QBB"), "-");
+  EXPECT_EQ(Value("TR1", "QBB", "2030-01"), "-");
+}
+
+TEST_F(AnalyticsTest, MergedPeopleCountOnce) {
+  Journals all = Cohort();
+  all.Merge("p8", "p8b");
+  all.Merge("p8b", "p9");
+  Take(all);
+  EXPECT_EQ(Value("SP1", "", "", /*national=*/true), "9");
+}
+
+// INV-52: contacted + waiting + closed without contact = received. INV-119: a median over 1 to 7
+// people is not shown.
+TEST_F(AnalyticsTest, Waits) {
+  Take(Cohort());
+  EXPECT_EQ(Value("SP4_RECEIVED", "", "", true), "14");
+  EXPECT_EQ(Value("SP4_CONTACTED", "", "", true), "11");
+  EXPECT_EQ(Value("SP4_WAITING", "", "", true), "2");
+  EXPECT_EQ(Value("SP4_CLOSED_WITHOUT_CONTACT", "", "", true), "1");
+  EXPECT_EQ(Value("SP4_WAITING", "QBB"), "*");
+  EXPECT_EQ(Value("SP4_WAITING", "QAA"), "0");
+  // 1 to 9 and 10: the middle two are 5 and 6, the ninth of ten is 9.
+  EXPECT_EQ(Value("SP4_MEDIAN", "QAA"), "5.5");
+  EXPECT_EQ(Value("SP4_MEDIAN", "QAA", "2026-03"), "5");
+  EXPECT_EQ(Value("SP4_MEDIAN", "QAA", "2026-04"), "*");
+  EXPECT_EQ(Value("SP4_P90", "QAA"), "9");
+  EXPECT_EQ(Value("SP4_MEDIAN", "unknown"), "*");
+  // 1, 2, 2, 3, ... 10: the sixth of eleven.
+  EXPECT_EQ(Value("SP4_MEDIAN", ""), "5");
+}
+
+TEST_F(AnalyticsTest, Budgets) {
+  Take(Cohort());
+  EXPECT_EQ(Value("PHB1", "QAA"), "10");
+  EXPECT_EQ(Value("PHB1", "QBB"), "0") << "asked for, not started";
+  EXPECT_EQ(Value("PHB1", "", "", true), "8");
+  EXPECT_EQ(Value("PHB6_ALLOCATION", "QAA"), "80000");
+  EXPECT_EQ(Value("PHB6_SPEND", "QAA"), "32000") << "what was reversed is not spent";
+  EXPECT_EQ(Value("PHB6_SPEND", "QAA", "2026-03"), "32000");
+  EXPECT_EQ(Value("PHB6_SPEND", "QAA", "2026-04"), "*") << "one person's";
+  EXPECT_EQ(Value("PHB6", "QAA"), "40");
+}
+
+// INV-102, INV-113: people once, completions each; over areas they may add up to more than the
+// whole.
+TEST_F(AnalyticsTest, Training) {
+  Take(Cohort());
+  EXPECT_EQ(Value("TR1", "", "", true), "13");
+  EXPECT_EQ(Value("TR2", "", "", true), "14");
+  EXPECT_EQ(Value("TR1", "QAA"), "10") << "12 people";
+  EXPECT_EQ(Value("TR2", "QAA"), "15") << "13 completions";
+  EXPECT_EQ(Value("TR1", "QBB"), "*");
+  EXPECT_EQ(Value("TR1", "", "2026-04", true), "1");
+}
+
+// INV-124: what is needed to quote a figure goes with it. INV-120: no exact count of people below
+// national level.
+TEST_F(AnalyticsTest, EveryFigureCarriesWhereItComesFrom) {
+  Take(Cohort());
+  v1::GetFiguresRequest request;
+  request.set_by_month(true);
+  const v1::GetFiguresResponse response = Figures(request);
+  ASSERT_GT(response.figures_size(), 50);
+  for (const v1::Figure& figure : response.figures()) {
+    EXPECT_FALSE(figure.measure_id().empty());
+    EXPECT_GE(figure.edition(), 1);
+    EXPECT_EQ(figure.profile(), "HES2018");
+    EXPECT_NE(figure.area_level(), v1::AREA_LEVEL_UNSPECIFIED);
+    EXPECT_NE(figure.area_level(), v1::AREA_LEVEL_NATIONAL);
+    ASSERT_EQ(figure.sources_size(), 1) << figure.measure_id();
+    EXPECT_GE(figure.sources(0).position(), 13);
+    if (figure.unit() == v1::UNIT_PEOPLE && figure.state() == v1::VALUE_STATE_SHOWN) {
+      EXPECT_EQ(std::stoll(figure.value()) % 5, 0) << figure.DebugString();
+    }
+  }
+  request.set_icb("QBB");
+  for (const v1::Figure& figure : Figures(request).figures()) EXPECT_EQ(figure.area(), "QBB");
+}
+
+TEST_F(AnalyticsTest, RefusesWhatItDoesNotKnow) {
+  Take(Cohort());
+  const auto status = [&](const std::string& measure, const std::string& month) {
+    v1::GetFiguresRequest request;
+    request.set_measure_id(measure);
+    request.set_month(month);
+    return consumer_->Read(
+        [&](sqlite::Database& db) { return GetFigures(db, request, false).status(); });
+  };
+  EXPECT_EQ(base::ReasonOf(status("SP99", "")), "MEASURE_UNKNOWN");
+  EXPECT_EQ(base::ReasonOf(status("SP1", "2026-13")), "MONTH_INVALID");
+}
+
+// INV-122: the same in any order of the streams and with duplicates. INV-123: the same when built
+// anew.
+TEST_F(AnalyticsTest, AnyOrderAndARebuildGiveTheSame) {
+  const Journals all = Cohort();
+  v1::GetFiguresRequest request;
+  request.set_by_month(true);
+  Take(all);
+  const std::string expected = Figures(request).DebugString();
+  std::mt19937 random(journal::TestSeed());
+  for (int round = 0; round < 3; ++round) {
+    Take(all, /*from_nothing=*/true, [&](std::vector<Published>& given) {
+      const std::vector<Published> original = given;
+      std::shuffle(given.begin(), given.end(), random);
+      // Each stream in its order again, at the places that the shuffle gave it.
+      std::map<std::string, std::vector<Published>> streams;
+      for (const Published& event : original) streams[event.stream].push_back(event);
+      std::map<std::string, size_t> next;
+      for (Published& event : given) {
+        const std::string stream = event.stream;
+        event = streams[stream][next[stream]++];
+      }
+      for (int i = 0; i < 20; ++i) {
+        const Published again = given[random() % given.size()];
+        given.push_back(again);
+      }
+    });
+    EXPECT_EQ(Figures(request).DebugString(), expected);
+  }
+}
+
+TEST_F(AnalyticsTest, AJourneyIsToldInOrderWithoutWords) {
+  Take(Cohort());
+  std::vector<std::string> people;
+  v1::GetJourneyResponse story;
+  const auto read = [&](const std::string& id) {
+    return consumer_->Read([&](sqlite::Database& db) -> absl::Status {
+      FETTLE_ASSIGN_OR_RETURN(story, GetJourney(db, id, people));
+      return absl::OkStatus();
+    });
+  };
+  ASSERT_TRUE(read("journey-r2").ok());
+  std::vector<std::string> types;
+  for (const v1::JourneyStep& step : story.steps()) {
+    types.push_back(step.event_type());
+    EXPECT_EQ(step.service(), "referral");
+    EXPECT_EQ(step.stream_id(), "r2");
+  }
+  EXPECT_THAT(types,
+              ElementsAre("ReferralSubmitted", "ReferralStarted", "SocialPrescribingCounted"));
+  EXPECT_THAT(people, ElementsAre("p2"));
+  ASSERT_TRUE(read("nobody's").ok());
+  EXPECT_THAT(story.steps(), IsEmpty());
+}
+
+TEST_F(AnalyticsTest, ControlTotalsAgreeWithThePublisher) {
+  const Journals all = Cohort();
+  Take(all);
+  journal::ControlTotal published;
+  int64_t pence = 0;
+  for (const Published& event : all.journals.at("budget")) {
+    budget::v1::BudgetEvent parsed;
+    ASSERT_TRUE(parsed.ParseFromString(event.value));
+    const int64_t moved = parsed.budget_approved().transaction().amount_pence() +
+                          parsed.spend_committed().transaction().amount_pence() +
+                          parsed.spend_paid().transaction().amount_pence() +
+                          parsed.transaction_reversed().transaction().amount_pence();
+    published.Add(parsed.header().id(), moved);
+    pence += moved;
+  }
+  EXPECT_EQ(pence, 8 * 190'00 + 17'00);
+  journal::ControlTotal taken;
+  ASSERT_TRUE(consumer_
+                  ->Read([&](sqlite::Database& db) -> absl::Status {
+                    FETTLE_ASSIGN_OR_RETURN(taken, TakenTotal(db, "urn:fettle:budget:main", 0));
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(Compare(0, taken, published).outcome(), v1::TOTALS_OUTCOME_MATCH);
+  journal::ControlTotal more = published;
+  more.Add("another", 0);
+  EXPECT_EQ(Compare(0, taken, more).outcome(), v1::TOTALS_OUTCOME_BEHIND);
+  EXPECT_EQ(Compare(0, more, published).outcome(), v1::TOTALS_OUTCOME_MISMATCH);
+  journal::ControlTotal other(published.count(), published.pence() + 1, published.id_hash_sum());
+  EXPECT_EQ(Compare(0, taken, other).outcome(), v1::TOTALS_OUTCOME_MISMATCH);
+}
+
+// INV-168: a type that is not known parks its stream; what may be ignored does not.
+TEST_F(AnalyticsTest, ParksTypesThatItDoesNotKnow) {
+  Journals all = Cohort();
+  referral::v1::ReferralEvent unknown;
+  all.Add("referral", "r1", "2026-05-01T10:00:00Z", "ReferralTeleported", "", unknown);
+  referral::v1::ReferralEvent ignorable;
+  ignorable.mutable_header()->set_reader_may_ignore(true);
+  all.Add("referral", "r2", "2026-05-01T10:00:00Z", "ReferralAdmired", "", ignorable);
+  Take(all);
+  int64_t parked = 0;
+  for (const auto& source : *consumer_->Progress()) parked += source.parked;
+  EXPECT_EQ(parked, 1);
+  EXPECT_EQ(Value("SP1", "QAA"), "10");
+}
+
+}  // namespace
+}  // namespace fettle::analytics

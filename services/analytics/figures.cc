@@ -1,0 +1,317 @@
+#include "services/analytics/figures.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "libs/base/date.h"
+#include "libs/base/status.h"
+#include "libs/journal/consumer.h"
+#include "services/analytics/domain/distribution.h"
+#include "services/analytics/domain/small_numbers.h"
+
+namespace fettle::analytics {
+namespace {
+
+enum class Kind {
+  kCount,    // rows: people, things counted
+  kMoney,    // rows: people, pence
+  kPercent,  // rows: people, numerator, denominator; of the whole time only
+  kMedian,   // rows: people, value, how often
+  kNinetieth,
+};
+
+struct Measure {
+  const char* id;
+  const char* name;
+  int edition;
+  v1::Unit unit;
+  Kind kind;
+  // Whose journal it is made of.
+  const char* service;
+  // Gives area, month, then the columns of its kind. $AREA stands for the ICB, or for one text when
+  // all areas are one; $M for the letters of a date that make the period: 7 (a month) or 0 (the
+  // whole time). A row with a count of 0 says that there was something to count in; no row says
+  // that there was nothing.
+  const char* sql;
+};
+
+// A person whose record was merged into another counts as that other.
+#define FETTLE_PERSON "coalesce(r.root, x.person)"
+#define FETTLE_JOIN_ROOT " LEFT JOIN person_root r ON r.person = x.person "
+
+#define FETTLE_REFERRALS(condition)                            \
+  "SELECT $AREA, substr(x.received_date, 1, $M), "             \
+  "count(DISTINCT CASE WHEN " condition " THEN " FETTLE_PERSON \
+  " END), "                                                    \
+  "sum(" condition ") FROM referral x" FETTLE_JOIN_ROOT "GROUP BY 1, 2"
+
+// Days from received to first contact; a pause does not shorten it (INV-52).
+constexpr const char* kWaits =
+    "SELECT w.area, w.month, p.people, w.days, w.times FROM "
+    "(SELECT $AREA AS area, substr(x.received_date, 1, $M) AS month, "
+    "CAST(round(julianday(x.first_contact_date) - julianday(x.received_date)) AS INTEGER) AS days, "
+    "count(*) AS times FROM referral x WHERE x.first_contact_date IS NOT NULL GROUP BY 1, 2, 3) w "
+    "JOIN (SELECT $AREA AS area, substr(x.received_date, 1, $M) AS month, "
+    "count(DISTINCT " FETTLE_PERSON ") AS people FROM referral x" FETTLE_JOIN_ROOT
+    "WHERE x.first_contact_date IS NOT NULL GROUP BY 1, 2) p "
+    "ON p.area = w.area AND p.month = w.month";
+
+#define FETTLE_LEDGER(column)                                                             \
+  "SELECT $AREA, substr(l.date, 1, $M), "                                                 \
+  "count(DISTINCT CASE WHEN l." column " <> 0 THEN " FETTLE_PERSON " END), sum(l." column \
+  ") "                                                                                    \
+  "FROM ledger l JOIN budget x ON x.id = l.budget" FETTLE_JOIN_ROOT "GROUP BY 1, 2"
+
+constexpr Measure kMeasures[] = {
+    {"SP1", "People referred to social prescribing (SNOMED CT 871731000000106), by first referral",
+     1, v1::UNIT_PEOPLE, Kind::kCount, "referral",
+     "SELECT area, month, count(person), count(person) FROM ("
+     "SELECT $AREA AS area, substr(min(x.date), 1, $M) AS month, " FETTLE_PERSON
+     " AS person FROM counted x" FETTLE_JOIN_ROOT "GROUP BY 1, 3 "
+     "UNION ALL SELECT DISTINCT $AREA, substr(x.received_date, 1, $M), NULL FROM referral x) "
+     "GROUP BY 1, 2"},
+    {"SP4_RECEIVED", "Referrals received, by month received", 1, v1::UNIT_REFERRALS, Kind::kCount,
+     "referral", FETTLE_REFERRALS("1")},
+    {"SP4_CONTACTED", "Of the referrals received, those with a first contact", 1,
+     v1::UNIT_REFERRALS, Kind::kCount, "referral",
+     FETTLE_REFERRALS("x.first_contact_date IS NOT NULL")},
+    {"SP4_WAITING", "Of the referrals received, those still waiting for a first contact", 1,
+     v1::UNIT_REFERRALS, Kind::kCount, "referral",
+     FETTLE_REFERRALS("(x.first_contact_date IS NULL AND x.closed_date IS NULL)")},
+    {"SP4_CLOSED_WITHOUT_CONTACT", "Of the referrals received, those closed without a contact", 1,
+     v1::UNIT_REFERRALS, Kind::kCount, "referral",
+     FETTLE_REFERRALS("(x.first_contact_date IS NULL AND x.closed_date IS NOT NULL)")},
+    {"SP4_MEDIAN", "Median days from received to first contact, by month received", 1,
+     v1::UNIT_DAYS, Kind::kMedian, "referral", kWaits},
+    {"SP4_P90", "90th percentile of days from received to first contact, by month received", 1,
+     v1::UNIT_DAYS, Kind::kNinetieth, "referral", kWaits},
+    {"PHB1", "People with a personal health budget, by first start", 1, v1::UNIT_PEOPLE,
+     Kind::kCount, "budget",
+     "SELECT area, month, count(person), count(person) FROM ("
+     "SELECT $AREA AS area, substr(min(x.start_date), 1, $M) AS month, " FETTLE_PERSON
+     " AS person FROM budget x" FETTLE_JOIN_ROOT "WHERE x.start_date IS NOT NULL GROUP BY 1, 3 "
+     "UNION ALL SELECT DISTINCT $AREA, substr(x.requested_date, 1, $M), NULL FROM budget x) "
+     "GROUP BY 1, 2"},
+    {"PHB6_ALLOCATION", "Money allocated to personal health budgets", 1, v1::UNIT_PENCE,
+     Kind::kMoney, "budget", FETTLE_LEDGER("allocated_pence")},
+    {"PHB6_SPEND", "Money spent from personal health budgets", 1, v1::UNIT_PENCE, Kind::kMoney,
+     "budget", FETTLE_LEDGER("spent_pence")},
+    {"PHB6", "Spend against allocation of personal health budgets", 1, v1::UNIT_PERCENT,
+     Kind::kPercent, "budget",
+     "SELECT $AREA, substr(l.date, 1, $M), "
+     "count(DISTINCT CASE WHEN l.allocated_pence <> 0 THEN " FETTLE_PERSON
+     " END), sum(l.spent_pence), sum(l.allocated_pence) "
+     "FROM ledger l JOIN budget x ON x.id = l.budget" FETTLE_JOIN_ROOT "GROUP BY 1, 2"},
+    {"TR1", "People trained: with at least one completion, each counted once in each area", 1,
+     v1::UNIT_PEOPLE, Kind::kCount, "training",
+     "SELECT $AREA, substr(x.date, 1, $M), count(DISTINCT x.practitioner), "
+     "count(DISTINCT x.practitioner) FROM completion x GROUP BY 1, 2"},
+    {"TR2", "Completions of training", 1, v1::UNIT_COMPLETIONS, Kind::kCount, "training",
+     "SELECT $AREA, substr(x.date, 1, $M), count(DISTINCT x.practitioner), count(DISTINCT x.id) "
+     "FROM completion x GROUP BY 1, 2"},
+};
+
+#undef FETTLE_PERSON
+#undef FETTLE_JOIN_ROOT
+#undef FETTLE_REFERRALS
+#undef FETTLE_LEDGER
+
+// Stands for all areas together; no ODS code looks like it.
+constexpr char kWhole[] = "*";
+
+struct Cell {
+  int64_t people = 0;
+  int64_t value = 0;
+  int64_t denominator = 0;
+  Distribution distribution;
+};
+// (area: kWhole first, then "" for those without one, then the ICBs; month: "" first)
+using Cells = std::map<std::pair<std::string, std::string>, Cell>;
+
+absl::Status ReadCells(sqlite::Database& db, const Measure& measure, bool by_area, bool by_month,
+                       Cells& cells) {
+  const std::string sql = absl::StrReplaceAll(
+      measure.sql, {{"$AREA", by_area ? "x.icb" : "'*'"}, {"$M", by_month ? "7" : "0"}});
+  FETTLE_ASSIGN_OR_RETURN(sqlite::Statement rows, db.Prepare(std::string_view(sql)));
+  while (true) {
+    FETTLE_ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) return absl::OkStatus();
+    Cell& cell = cells[{std::string(rows.Bytes(0)), std::string(rows.Bytes(1))}];
+    cell.people = rows.Int(2);
+    switch (measure.kind) {
+      case Kind::kCount:
+      case Kind::kMoney:
+        cell.value = rows.Int(3);
+        break;
+      case Kind::kPercent:
+        cell.value = rows.Int(3);
+        cell.denominator = rows.Int(4);
+        break;
+      case Kind::kMedian:
+      case Kind::kNinetieth:
+        cell.distribution[rows.Int(3)] = rows.Int(4);
+        break;
+    }
+  }
+}
+
+// As it may be published; nothing when there is nothing that it could be made of.
+std::optional<std::string> Publish(const Measure& measure, const Cell& cell, bool national) {
+  switch (measure.kind) {
+    case Kind::kCount:
+      // Many referrals of few people tell as much about them as few.
+      if (!national && cell.people > 0 && cell.people < kShownFrom) return kSuppressed;
+      return Hes2018Count(cell.value, national);
+    case Kind::kMoney:
+      if (cell.people == 0) return "0";
+      return Hes2018Statistic(cell.people, std::to_string(cell.value), national);
+    case Kind::kPercent:
+      if (cell.denominator <= 0) return std::nullopt;
+      return Hes2018Statistic(
+          cell.people, std::to_string((cell.value * 100 + cell.denominator / 2) / cell.denominator),
+          national);
+    case Kind::kMedian:
+      return Hes2018Statistic(cell.people, Median(cell.distribution), national);
+    case Kind::kNinetieth:
+      return Hes2018Statistic(cell.people, std::to_string(Percentile(cell.distribution, 90)),
+                              national);
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::set<std::string>> KnownIcbs(sqlite::Database& db) {
+  std::set<std::string> icbs;
+  FETTLE_ASSIGN_OR_RETURN(sqlite::Statement rows, db.Prepare("SELECT code FROM icb"));
+  while (true) {
+    FETTLE_ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) return icbs;
+    icbs.emplace(rows.Bytes(0));
+  }
+}
+
+// `urn:fettle:<service>:<journal>`, not its access log.
+bool IsJournalOf(const std::string& source, const std::string& service) {
+  return source.starts_with(absl::StrCat("urn:fettle:", service, ":")) &&
+         !source.ends_with(":access");
+}
+
+class Answer {
+ public:
+  Answer(sqlite::Database& db, const v1::GetFiguresRequest& request, bool national)
+      : db_(db), request_(request), national_(national) {}
+
+  absl::StatusOr<v1::GetFiguresResponse> Run() {
+    if (!request_.month().empty() && !base::IsMonth(request_.month())) {
+      return base::InvalidField("month", "MONTH_INVALID", "YYYY-MM");
+    }
+    FETTLE_ASSIGN_OR_RETURN(progress_, journal::ReadProgress(db_));
+    FETTLE_ASSIGN_OR_RETURN(icbs_, KnownIcbs(db_));
+    bool found = false;
+    for (const Measure& measure : kMeasures) {
+      if (!request_.measure_id().empty() && request_.measure_id() != measure.id) continue;
+      found = true;
+      FETTLE_RETURN_IF_ERROR(Add(measure));
+    }
+    if (!found) {
+      return base::Refuse(absl::StatusCode::kNotFound, "MEASURE_UNKNOWN",
+                          "there is no measure with this id");
+    }
+    return std::move(response_);
+  }
+
+ private:
+  absl::Status Add(const Measure& measure) {
+    const bool one_area = !request_.icb().empty();
+    const bool whole_time = request_.month().empty();
+    const bool months = (!whole_time || request_.by_month()) && measure.kind != Kind::kPercent;
+    if (!whole_time && !months) return absl::OkStatus();
+    Cells cells;
+    for (const bool by_area : {false, true}) {
+      if (one_area && !by_area) continue;
+      if (whole_time) FETTLE_RETURN_IF_ERROR(ReadCells(db_, measure, by_area, false, cells));
+      if (months) FETTLE_RETURN_IF_ERROR(ReadCells(db_, measure, by_area, true, cells));
+    }
+    // Areas that have nothing are shown as such.
+    std::set<std::string> areas = icbs_;
+    if (one_area) {
+      areas = {request_.icb()};
+    } else {
+      areas.insert(kWhole);
+    }
+    for (const std::string& area : areas) {
+      if (!cells.contains({area, request_.month()})) {
+        AddFigure(measure, area, request_.month(), std::nullopt);
+      }
+    }
+    for (const auto& [at, cell] : cells) {
+      const auto& [area, month] = at;
+      if (one_area && area != request_.icb()) continue;
+      if (!whole_time && month != request_.month()) continue;
+      AddFigure(measure, area, month, Publish(measure, cell, national_ && area == kWhole));
+    }
+    // Wholly in order of area and month, the missing ones among the others.
+    auto* figures = response_.mutable_figures();
+    std::sort(figures->pointer_begin() + added_, figures->pointer_end(),
+              [](const v1::Figure* a, const v1::Figure* b) {
+                return std::tuple(a->area_level() >= v1::AREA_LEVEL_ICB, a->area(), a->month()) <
+                       std::tuple(b->area_level() >= v1::AREA_LEVEL_ICB, b->area(), b->month());
+              });
+    added_ = figures->size();
+    return absl::OkStatus();
+  }
+
+  void AddFigure(const Measure& measure, const std::string& area, const std::string& month,
+                 const std::optional<std::string>& value) {
+    v1::Figure& figure = *response_.add_figures();
+    figure.set_measure_id(measure.id);
+    figure.set_measure_name(measure.name);
+    figure.set_edition(measure.edition);
+    figure.set_unit(measure.unit);
+    figure.set_month(month);
+    if (area == kWhole) {
+      figure.set_area_level(national_ ? v1::AREA_LEVEL_NATIONAL : v1::AREA_LEVEL_REGION);
+    } else if (area.empty()) {
+      figure.set_area_level(v1::AREA_LEVEL_UNKNOWN);
+    } else {
+      figure.set_area_level(v1::AREA_LEVEL_ICB);
+      figure.set_area(area);
+    }
+    figure.set_state(!value.has_value()      ? v1::VALUE_STATE_MISSING
+                     : *value == kSuppressed ? v1::VALUE_STATE_SUPPRESSED
+                                             : v1::VALUE_STATE_SHOWN);
+    figure.set_value(value.value_or(""));
+    figure.set_profile(kHes2018);
+    for (const journal::Consumer::SourceProgress& source : progress_) {
+      if (!IsJournalOf(source.source, measure.service)) continue;
+      v1::SourcePosition& position = *figure.add_sources();
+      position.set_source(source.source);
+      position.set_position(source.contiguous);
+      position.set_parked(source.parked);
+    }
+  }
+
+  sqlite::Database& db_;
+  const v1::GetFiguresRequest& request_;
+  const bool national_;
+  std::vector<journal::Consumer::SourceProgress> progress_;
+  std::set<std::string> icbs_;
+  v1::GetFiguresResponse response_;
+  int added_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<v1::GetFiguresResponse> GetFigures(sqlite::Database& db,
+                                                  const v1::GetFiguresRequest& request,
+                                                  bool national) {
+  return Answer(db, request, national).Run();
+}
+
+}  // namespace fettle::analytics

@@ -1,0 +1,216 @@
+#include "services/gateway/http/page_flow.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/base/log.h"
+#include "libs/base/trace.h"
+#include "libs/base/uuid.h"
+#include "services/gateway/calls.h"
+#include "services/gateway/http/pages.h"
+
+namespace fettle::gateway {
+namespace {
+
+constexpr char kCookie[] = "fettle_token";
+constexpr std::string_view kJourneysPath = "/journeys/";
+
+// 1234567 as 1,234,567; a fraction and a sign stay as they are.
+std::string Grouped(const std::string& number) {
+  const size_t end = std::min(number.find('.'), number.size());
+  const size_t begin = number.starts_with('-') ? 1 : 0;
+  std::string grouped = number;
+  for (size_t at = end; at > begin + 3;) {
+    at -= 3;
+    grouped.insert(at, ",");
+  }
+  return grouped;
+}
+
+// Pence as pounds; anything but digits stays as it is.
+std::string Pounds(std::string pence) {
+  const bool negative = pence.starts_with('-');
+  if (negative) pence.erase(0, 1);
+  if (pence.find_first_not_of("0123456789") != std::string::npos) return pence;
+  pence.insert(0, pence.size() < 3 ? 3 - pence.size() : 0, '0');
+  return absl::StrCat(negative ? "-" : "", "£", Grouped(pence.substr(0, pence.size() - 2)), ".",
+                      pence.substr(pence.size() - 2));
+}
+
+std::string ShownValue(const analytics::v1::Figure& figure) {
+  switch (figure.state()) {
+    case analytics::v1::VALUE_STATE_SUPPRESSED:
+      return "Too few to show";
+    case analytics::v1::VALUE_STATE_SHOWN:
+      break;
+    default:
+      return "Nothing recorded";
+  }
+  switch (figure.unit()) {
+    case analytics::v1::UNIT_PENCE:
+      return Pounds(figure.value());
+    case analytics::v1::UNIT_PERCENT:
+      return absl::StrCat(figure.value(), "%");
+    case analytics::v1::UNIT_DAYS:
+      return absl::StrCat(figure.value(), " days");
+    default:
+      return Grouped(figure.value());
+  }
+}
+
+// `ReferralAccepted` as "Referral accepted".
+std::string Words(const std::string& event_type) {
+  std::string words;
+  for (const char c : event_type) {
+    const bool starts_word = absl::ascii_isupper(static_cast<unsigned char>(c)) && !words.empty();
+    if (starts_word) words += ' ';
+    words += starts_word ? absl::ascii_tolower(static_cast<unsigned char>(c)) : c;
+  }
+  return words;
+}
+
+std::string ShownTime(const google::protobuf::Timestamp& time) {
+  static const absl::TimeZone* const kLondon = [] {
+    auto* zone = new absl::TimeZone();
+    absl::LoadTimeZone("Europe/London", zone);
+    return zone;
+  }();
+  return absl::FormatTime(
+      "%E4Y-%m-%d %H:%M:%S",
+      absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(time)),
+      *kLondon);
+}
+
+http::Response SeeOther(std::string location) {
+  return {303, "text/plain; charset=utf-8", "See other\n", {{"Location", std::move(location)}}};
+}
+
+// A path of ours: what a form says must not lead to another site.
+std::string OwnPath(const std::string& next) {
+  const bool is_own = next.starts_with('/') && !next.starts_with("//") &&
+                      next.find_first_of("\\\r\n") == std::string::npos;
+  return is_own ? next : "/";
+}
+
+std::string Traceparent(const http::Request& request) {
+  return base::ChildTraceparent(request.Header("traceparent").value_or(""));
+}
+
+}  // namespace
+
+http::Task<http::Response> PageFlow::Start(std::shared_ptr<const http::Request> request) {
+  const CallContext call{.bearer = "",
+                         .traceparent = Traceparent(*request),
+                         .correlation_id = "",
+                         .deadline = absl::Now() + parts_.calls_max};
+  const analytics::v1::GetFiguresRequest get;
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.analytics->async()->GetFigures(context, &get, response, std::move(done));
+  };
+  const auto answer = co_await Ask<analytics::v1::GetFiguresResponse>(call, start);
+  if (!answer.ok()) {
+    base::Log(base::Level::kWarning, "no figures for the start page",
+              {{"cause", answer.status().message()}});
+    co_return StartPage({}, "", "The figures cannot be shown now. Load the page again in a while.");
+  }
+  std::vector<Figure> figures;
+  std::map<std::string, int64_t> positions;
+  for (const analytics::v1::Figure& figure : answer->response.figures()) {
+    const bool is_whole = figure.area_level() == analytics::v1::AREA_LEVEL_NATIONAL ||
+                          figure.area_level() == analytics::v1::AREA_LEVEL_REGION;
+    if (!is_whole || !figure.month().empty()) continue;
+    figures.push_back({figure.measure_name(), ShownValue(figure),
+                       absl::StrCat("Measure ", figure.measure_id(), ", edition ", figure.edition(),
+                                    ", ", figure.profile())});
+    for (const analytics::v1::SourcePosition& source : figure.sources()) {
+      positions[source.source()] = source.position();
+    }
+  }
+  int64_t events = 0;
+  for (const auto& [source, position] : positions) events += position;
+  co_return StartPage(figures,
+                      absl::StrCat("Everything since the start, made of ",
+                                   Grouped(absl::StrCat(events)), " events of ", positions.size(),
+                                   positions.size() == 1 ? " journal." : " journals."),
+                      "");
+}
+
+http::Task<http::Response> PageFlow::Journey(std::shared_ptr<const http::Request> request,
+                                             std::string correlation_id) {
+  if (!base::IsUuid(correlation_id)) {
+    co_return ProblemPage(404, "No such journey", "A correlation id is a UUID of 36 characters.");
+  }
+  std::string bearer = CookieValue(*request, kCookie);
+  if (const auto header = request->Header("authorization")) {
+    bearer = header->starts_with("Bearer ") ? header->substr(7) : "";
+  }
+  const auto claims = parts_.tokens->Verify(absl::StrCat("Bearer ", bearer));
+  if (!claims.ok()) {
+    co_return SignInPage(401, bearer.empty() ? "" : "That token is not good any more.",
+                         request->target);
+  }
+  const CallContext call{.bearer = bearer,
+                         .traceparent = Traceparent(*request),
+                         .correlation_id = "",
+                         .deadline = absl::Now() + parts_.calls_max};
+  analytics::v1::GetJourneyRequest get;
+  get.set_correlation_id(base::UuidFromBytes(base::UuidToBytes(correlation_id)));
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.analytics->async()->GetJourney(context, &get, response, std::move(done));
+  };
+  const auto answer = co_await Ask<analytics::v1::GetJourneyResponse>(call, start);
+  if (absl::IsPermissionDenied(answer.status())) {
+    co_return ProblemPage(403, "Not for your role",
+                          "Your token's role may not see journeys. Sign in with another one.");
+  }
+  // One that is not there and one that is not yours get the same answer.
+  if (absl::IsNotFound(answer.status()) || (answer.ok() && answer->response.steps_size() == 0)) {
+    co_return ProblemPage(404, "No such journey",
+                          "Nothing with this correlation id has reached the timeline yet.");
+  }
+  if (!answer.ok()) {
+    base::Log(base::Level::kWarning, "no journey", {{"cause", answer.status().message()}});
+    co_return ProblemPage(503, "The journey cannot be shown now",
+                          "Load the page again in a while.");
+  }
+  std::vector<JourneyStep> steps;
+  for (const analytics::v1::JourneyStep& step : answer->response.steps()) {
+    steps.push_back({ShownTime(step.time()), Words(step.event_type()),
+                     absl::StrCat("Position ", step.position(), " of the ", step.service(),
+                                  " journal, ", step.stream_id())});
+  }
+  co_return JourneyPage(get.correlation_id(), steps);
+}
+
+http::Response PageFlow::FindJourney(const http::Request& request) const {
+  const std::string_view target(request.target);
+  const size_t query = std::min(target.find('?'), target.size() - 1);
+  const std::string id = FormField(target.substr(query + 1), "id");
+  if (!base::IsUuid(id)) {
+    return ProblemPage(404, "No such journey", "A correlation id is a UUID of 36 characters.");
+  }
+  return SeeOther(absl::StrCat(std::string(kJourneysPath), id));
+}
+
+http::Response PageFlow::SignIn(const http::Request& request) const {
+  if (request.method != "POST") return SignInPage(200, "", "/");
+  const std::string next = OwnPath(FormField(request.body, "next"));
+  const std::string token(absl::StripAsciiWhitespace(FormField(request.body, "token")));
+  const auto claims = parts_.tokens->Verify(absl::StrCat("Bearer ", token));
+  if (!claims.ok()) return SignInPage(401, "That token is not good.", next);
+  http::Response response = SeeOther(next);
+  response.headers.emplace_back(
+      "Set-Cookie", absl::StrCat(kCookie, "=", token, "; Path=/; HttpOnly; SameSite=Strict",
+                                 parts_.secure_cookie ? "; Secure" : ""));
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+}  // namespace fettle::gateway

@@ -1,0 +1,52 @@
+// Where the pages get what they show.
+#ifndef FETTLE_SERVICES_GATEWAY_HTTP_PAGE_FLOW_H_
+#define FETTLE_SERVICES_GATEWAY_HTTP_PAGE_FLOW_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "fettle/analytics/v1/analytics_service.grpc.pb.h"
+#include "libs/access/token.h"
+#include "libs/http/message.h"
+#include "libs/http/task.h"
+
+namespace fettle::gateway {
+
+// Thread-safe; outlives the server that calls it.
+class PageFlow {
+ public:
+  struct Parts {
+    std::unique_ptr<analytics::v1::AnalyticsService::Stub> analytics;
+    access::TokenVerifier* tokens = nullptr;
+    // Partners and browsers come over TLS: the cookie never goes without it.
+    bool secure_cookie = false;
+    absl::Duration calls_max = absl::Milliseconds(4'500);
+  };
+
+  explicit PageFlow(Parts parts) : parts_(std::move(parts)) {}
+
+  // The figures are open to everybody: the small-number profile has been applied to them. The
+  // gateway asks with its certificate alone.
+  http::Task<http::Response> Start(std::shared_ptr<const http::Request> request);
+
+  // A journey is about one person: the reader's own token is asked for and travels along, from the
+  // `Authorization` header or the cookie of SignIn.
+  http::Task<http::Response> Journey(std::shared_ptr<const http::Request> request,
+                                     std::string correlation_id);
+
+  // From the form of the start page to the journey's own address.
+  http::Response FindJourney(const http::Request& request) const;
+
+  // The form, and what it sends: a good token becomes a cookie that scripts cannot read and other
+  // sites cannot send.
+  http::Response SignIn(const http::Request& request) const;
+
+ private:
+  const Parts parts_;
+};
+
+}  // namespace fettle::gateway
+
+#endif  // FETTLE_SERVICES_GATEWAY_HTTP_PAGE_FLOW_H_
