@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -27,6 +28,8 @@ constexpr char kAccessTopic[] = "fettle.access.v1";
 constexpr absl::Duration kIdleWait = absl::Milliseconds(100);
 constexpr absl::Duration kClusterWait = absl::Seconds(1);
 constexpr absl::Duration kReconnectWait = absl::Seconds(1);
+// A feed that does not give the last position taken for this long does not have it.
+constexpr absl::Duration kSilenceMax = absl::Seconds(5);
 constexpr size_t kIdleReadersMax = 4;
 constexpr int64_t kWriterCacheBytesMax = 32 << 20;
 
@@ -134,7 +137,9 @@ class FollowingConsumer final : public Consumer {
     absl::Time since;
   };
   struct FeedPlace {
-    int64_t next = 0;                             // 0: not read since the start
+    int64_t next = 0;      // 0: not read since the start
+    bool checked = false;  // it is the journal whose events were taken
+    absl::Time silent_since;
     absl::Time ask_again = absl::InfinitePast();  // a feed that failed is left alone for a while
   };
 
@@ -225,7 +230,11 @@ class FollowingConsumer final : public Consumer {
       return taken.ok();
     });
     FETTLE_RETURN_IF_ERROR(taken);
-    if (!reached.ok()) {
+    // Once for each outage.
+    const std::pair<std::string, bool> log(feed.service, access_log);
+    if (reached.ok()) {
+      failing_feeds_.erase(log);
+    } else if (!Stopping() && failing_feeds_.insert(log).second) {
       base::Log(base::Level::kWarning, "a feed cannot be read",
                 {{"service", feed.service}, {"cause", base::ToStd(reached.message())}});
     }
@@ -309,14 +318,18 @@ class FollowingConsumer final : public Consumer {
 
   absl::Status ReadFeed(const FeedSource& feed, bool access_log) {
     FeedPlace& place = feed_places_[{feed.service, access_log}];
-    if (absl::Now() < place.ask_again) return absl::OkStatus();
+    const absl::Time start = absl::Now();
+    if (start < place.ask_again) return absl::OkStatus();
     std::string source;
     FETTLE_ASSIGN_OR_RETURN(source, inbox_->FeedSourceName(feed.service, access_log));
     // After a start the last position taken is read again: a journal that was restored from a
     // backup goes on under another name, and then it is read from its beginning.
-    const bool check = place.next == 0 && inbox_->contiguous(source) > 0;
-    if (place.next == 0) place.next = std::max<int64_t>(1, inbox_->contiguous(source));
-    bool other = check;
+    if (place.next == 0) {
+      place.next = std::max<int64_t>(1, inbox_->contiguous(source));
+      place.checked = inbox_->contiguous(source) == 0;
+      place.silent_since = start;
+    }
+    bool other = false;
     absl::Status named;
     absl::Status reached;
     const int64_t from = place.next;
@@ -325,20 +338,26 @@ class FollowingConsumer final : public Consumer {
           if (position == from || source.empty()) {
             common::v1::EventHeader header;
             if (DecodeHeader(value, header) && header.source() != source) {
-              if (check) return false;
+              other = !place.checked;
+              if (other) return false;
               source = header.source();
               named = inbox_->SetFeedSourceName(feed.service, access_log, source);
               if (!named.ok()) return false;
             }
           }
-          other = false;
+          place.checked = true;
           place.next = position + 1;
           return true;
         }));
     FETTLE_RETURN_IF_ERROR(named);
-    if (!reached.ok()) place.ask_again = absl::Now() + kReconnectWait;
-    // Nothing was concluded if the feed did not answer.
-    if (other) place.next = reached.ok() ? 1 : 0;
+    if (!reached.ok()) {
+      // Nothing is concluded from a feed that does not answer.
+      place.ask_again = absl::Now() + kReconnectWait;
+      place.silent_since = place.ask_again;
+    } else if (other || (!place.checked && start - place.silent_since >= kSilenceMax)) {
+      place.next = 1;
+      place.checked = true;
+    }
     return absl::OkStatus();
   }
 
@@ -499,6 +518,7 @@ class FollowingConsumer final : public Consumer {
   bool fill_ = false;
   std::map<std::string, Missing> missing_;
   std::map<std::pair<std::string, bool>, FeedPlace> feed_places_;
+  std::set<std::pair<std::string, bool>> failing_feeds_;
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

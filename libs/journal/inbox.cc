@@ -58,21 +58,21 @@ bool IsParkable(const absl::Status& status) {
 
 absl::Status DropEverything(sqlite::Database& db) {
   FETTLE_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(db));
-  std::vector<std::string> tables;
+  std::vector<std::string> drops;
   {
+    // Indexes and triggers go with their tables.
     FETTLE_ASSIGN_OR_RETURN(
         sqlite::Statement list,
-        db.Prepare(
-            "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite_%'"));
+        db.Prepare("SELECT 'DROP ' || type || ' \"' || name || '\"' FROM sqlite_master "
+                   "WHERE type IN ('view', 'table') AND name NOT LIKE 'sqlite_%' "
+                   "ORDER BY type DESC"));
     while (true) {
       FETTLE_ASSIGN_OR_RETURN(const bool row, list.Step());
       if (!row) break;
-      tables.emplace_back(list.Bytes(0));
+      drops.emplace_back(list.Bytes(0));
     }
   }
-  for (const std::string& table : tables) {
-    FETTLE_RETURN_IF_ERROR(db.Execute(base::Concat("DROP TABLE \"", table, "\"")));
-  }
+  for (const std::string& drop : drops) FETTLE_RETURN_IF_ERROR(db.Execute(drop));
   FETTLE_RETURN_IF_ERROR(db.Execute("PRAGMA user_version=0"));
   return transaction.Commit();
 }

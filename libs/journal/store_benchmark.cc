@@ -28,7 +28,13 @@ namespace fettle::journal {
 namespace {
 
 // The parts of a command's effect.
-enum Part : int { kState = 1, kEntries = 2, kReceipt = 4 };
+enum Part : int {
+  kState = 1,
+  kEntries = 2,
+  kReceipt = 4,
+  // Request ids and the keys of lists in no order. A unique entry's key never has one.
+  kScattered = 8,
+};
 constexpr int kAll = kState | kEntries | kReceipt;
 
 // Bytes about as large as a referral's.
@@ -77,7 +83,7 @@ class Filled {
                                        .position = position_});
         batch.entries_added.push_back(ByOrganisation(stream, 0));
         batch.entries_added.push_back({.index = 3,
-                                       .key = Number(random_() % kPeople),
+                                       .key = Number(parts & kScattered ? random_() % kPeople : position_ / kPeople),
                                        .sort = Number(position_),
                                        .stream = stream,
                                        .position = position_});
@@ -112,7 +118,7 @@ class Filled {
         {position_, stream, version, Random(kValueBytes), Random(kPrivateBytes)});
     if (parts & kState) batch.states.push_back({stream, version, position_, Random(kStateBytes)});
     if (parts & kReceipt) {
-      batch.receipts.push_back({.key = {Random(16), "A1B2C\x1f" + Number(random_() % 500)},
+      batch.receipts.push_back({.key = {parts & kScattered ? Random(16) : TimeOrderedId(), "A1B2C\x1f" + Number(random_() % 500)},
                                 .time = absl::Now(),
                                 .request_hmac = Random(32),
                                 .response_type = "fettle.referral.v1.SubmitReferralResponse",

@@ -24,7 +24,7 @@ bool IsValidNhsNumber(std::string_view number);
 // In 999 000 0000 to 999 999 9999, which is never issued (INV-6).
 bool IsTestNumber(std::string_view number);
 
-// For people: `943 476 5919` (INV-3). Gives anything that is not 10 digits back as it is.
+// For people: `999 000 0018` (INV-3). Gives anything that is not 10 digits back as it is.
 std::string FormatNhsNumber(std::string_view number);
 
 }  // namespace fettle::nhs

@@ -19,9 +19,9 @@ namespace {
 constexpr absl::Duration kFirstItemWaitMax = absl::Seconds(5);
 // A stream without an end that gives nothing for this long has nothing more.
 constexpr absl::Duration kNextItemWaitMax = absl::Milliseconds(20);
-// A new stream whose log has nothing behind the position gives nothing either, and nobody says so:
-// waited for once.
-constexpr absl::Duration kOpeningWaitMax = absl::Seconds(2);
+// A new stream whose log has nothing behind the position gives nothing either, and nobody says so.
+// What comes later comes to the next read of the stream.
+constexpr absl::Duration kOpeningWaitMax = absl::Milliseconds(200);
 // Whether an open stream has something new: only looked at.
 constexpr absl::Duration kFollowWaitMax = absl::Milliseconds(1);
 // A stream is opened anew after this time, so that a dead one does not stay for ever.

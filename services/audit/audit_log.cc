@@ -162,7 +162,8 @@ absl::Status AuditLog::LoadTree() {
   const uint64_t whole = static_cast<uint64_t>(bundles_) * kTileHashes;
   FETTLE_ASSIGN_OR_RETURN(open_bundle_, ReadTail(*db_, whole, tail_rows_));
   open_leaves_ = tail_rows_;
-  const merkle::TiledNodes nodes([this](TileId id) { return ReadTile(*db_, id); });
+  const auto tile_at = [this](TileId id) { return ReadTile(*db_, id); };
+  const merkle::TiledNodes nodes(tile_at);
   absl::StatusOr<merkle::Frontier> frontier = merkle::Frontier::Load(whole + tail_rows_, nodes);
   if (!frontier.ok()) {
     return absl::FailedPreconditionError(base::Concat("the tree of ", db_->path(),
@@ -181,7 +182,8 @@ absl::Status AuditLog::CheckSigned(const merkle::Checkpoint& checkpoint, std::st
                      "on under a new origin and key"));
   };
   if (checkpoint.size > frontier_.size()) return refuse("holds fewer leaves");
-  const merkle::TiledNodes nodes([this](TileId id) { return ReadTile(*db_, id); });
+  const auto tile_at = [this](TileId id) { return ReadTile(*db_, id); };
+  const merkle::TiledNodes nodes(tile_at);
   FETTLE_ASSIGN_OR_RETURN(const merkle::Frontier then,
                           merkle::Frontier::Load(checkpoint.size, nodes));
   if (then.Root() != checkpoint.root) return refuse("holds another tree");
@@ -488,13 +490,15 @@ absl::StatusOr<std::vector<std::pair<int64_t, int64_t>>> LogReader::Gaps(const s
 }
 
 absl::StatusOr<std::vector<Hash>> LogReader::InclusionProof(uint64_t index, uint64_t size) const {
-  const merkle::TiledNodes nodes([this](TileId id) { return ReadTile(db_, id); });
+  const auto tile_at = [this](TileId id) { return ReadTile(db_, id); };
+  const merkle::TiledNodes nodes(tile_at);
   return merkle::InclusionProof(index, size, nodes);
 }
 
 absl::StatusOr<std::vector<Hash>> LogReader::ConsistencyProof(uint64_t old_size,
                                                               uint64_t new_size) const {
-  const merkle::TiledNodes nodes([this](TileId id) { return ReadTile(db_, id); });
+  const auto tile_at = [this](TileId id) { return ReadTile(db_, id); };
+  const merkle::TiledNodes nodes(tile_at);
   return merkle::ConsistencyProof(old_size, new_size, nodes);
 }
 

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -247,9 +247,9 @@ void Flip(sqlite::Database& db, const std::string& table, const std::string& col
 }
 
 std::vector<std::string> LeavesOf(const std::string& bundle) {
-  std::vector<std::string> leaves;
-  for (const std::string_view leaf : *merkle::ParseBundle(bundle)) leaves.emplace_back(leaf);
-  return leaves;
+  const auto leaves = merkle::ParseBundle(bundle);
+  EXPECT_TRUE(leaves.ok()) << leaves.status();
+  return {leaves->begin(), leaves->end()};
 }
 
 std::string BundleOf(const std::vector<std::string>& leaves) {
@@ -429,7 +429,7 @@ TEST_F(AuditLogTest, AFlippedByteOfTheFileIsFoundOrChangesNothing) {
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   int found = 0;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 60; ++i) {
     std::string bytes = honest;
     const size_t at = random() % bytes.size();
     bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
@@ -445,7 +445,7 @@ TEST_F(AuditLogTest, AFlippedByteOfTheFileIsFoundOrChangesNothing) {
     std::ifstream in(path + ".export", std::ios::binary);
     ASSERT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), honest_export) << "byte " << at;
   }
-  EXPECT_GT(found, 50);
+  EXPECT_GT(found, 30);
 }
 
 TEST_F(AuditLogTest, TheStoreRefusesToChangeWhatIsWritten) {
@@ -612,36 +612,50 @@ TEST_F(AuditLogTest, ControlTotalsAreRecomputedFromTheLeaves) {
   EXPECT_EQ(Compare(0, *ours, theirs).outcome(), v1::TOTALS_OUTCOME_BEHIND);
 }
 
-// Not a rule but a figure: --gtest_also_run_disabled_tests --gtest_filter=*Throughput.
-TEST_F(AuditLogTest, DISABLED_Throughput) {
-  ASSERT_TRUE(store_->Open().ok());
-  constexpr int64_t kBatch = 2'000;
-  constexpr int64_t kBatches = 100;
-  std::vector<std::vector<std::string>> batches(kBatches);
-  std::vector<std::vector<v1::AnyEvent>> events(kBatches);
-  for (int64_t i = 0; i < kBatch * kBatches; ++i) {
-    v1::AnyEvent event;
-    ASSERT_TRUE(event.ParseFromString(EventBytes(i % 2 ? kReferral : kBudget, i / 2 + 1)));
-    event.mutable_header()->set_traceparent(std::string(300, 'x'));
-    batches[i / kBatch].push_back(event.SerializeAsString());
-    events[i / kBatch].push_back(std::move(event));
-  }
-  AuditLog& log = const_cast<AuditLog&>(store_->log());
-  const absl::Time start = absl::Now();
-  for (int64_t b = 0; b < kBatches; ++b) {
-    auto transaction = sqlite::Transaction::Begin(store_->db());
-    for (int64_t i = 0; i < kBatch; ++i) {
-      ASSERT_TRUE(log.Apply({"topic", &events[b][i].header(), batches[b][i]}).ok());
+// Behind the real consumer, following a feed: everything is logged and signed, and a second start
+// goes on.
+TEST_F(AuditLogTest, FollowsAFeedBehindTheConsumer) {
+  const auto metrics = *base::Metrics::Create(std::nullopt);
+  const base::SystemClock clock;
+  std::atomic<int64_t> published = 0;
+  journal::FeedSource feed;
+  feed.service = "referral";
+  feed.topic = "fettle.referral.v1";
+  feed.read = [&](bool access_log, int64_t from, int64_t to,
+                  const std::function<bool(int64_t, std::string)>& item) {
+    const int64_t last = to > 0 ? std::min<int64_t>(to, published) : published.load();
+    for (int64_t position = from; !access_log && position <= last; ++position) {
+      if (!item(position, EventBytes(kReferral, position))) break;
     }
-    ASSERT_TRUE(log.BeforeCommit().ok());
-    ASSERT_TRUE(transaction->Commit().ok());
-    log.AfterCommit();
-    if (store_->db().wal_bytes() > (32 << 20)) {
-      ASSERT_TRUE(store_->db().Checkpoint().ok());
+    return absl::OkStatus();
+  };
+  for (const int64_t target : {1'000, 2'500}) {
+    published = target;
+    AuditLog log = *AuditLog::Make({.origin = kOrigin, .high_water_path = dir_ + "/high-water"},
+                                   Key(), &clock);
+    journal::ConsumerOptions options;
+    options.database_path = dir_ + "/log.db";
+    options.kafka = "none";
+    options.topics = {"fettle.referral.v1"};
+    options.feeds = {feed};
+    options.feed_poll_ms = 10;
+    auto consumer = journal::Consumer::Start(options, &log, metrics.get());
+    ASSERT_TRUE(consumer.ok()) << consumer.status();
+    uint64_t size = 0;
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (size < static_cast<uint64_t>(target) && absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(10));
+      const absl::Status read = (*consumer)->Read([&](sqlite::Database& db) -> absl::Status {
+        FETTLE_ASSIGN_OR_RETURN(const LogReader::Newest newest, LogReader(db).NewestCheckpoint());
+        size = newest.size;
+        return absl::OkStatus();
+      });
+      ASSERT_TRUE(read.ok()) << read;
     }
+    EXPECT_EQ(size, static_cast<uint64_t>(target)) << (*consumer)->failure();
+    (*consumer)->Stop();
+    EXPECT_TRUE((*consumer)->failure().ok()) << (*consumer)->failure();
   }
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  std::printf("%.0f events/s of %zu bytes\n", kBatch * kBatches / seconds, batches[0][0].size());
 }
 
 }  // namespace

@@ -5,12 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "libs/base/status.h"
 #include "libs/base/uuid.h"
 #include "libs/rpc/door.h"
 #include "libs/rpc/status_map.h"
-#include "libs/rpc/validate.h"
 #include "services/audit/control_totals.h"
 
 namespace fettle::audit {
@@ -56,10 +54,13 @@ class AuditServiceImpl::Export final : public grpc::ServerWriteReactor<v1::Expor
                      });
   }
 
-  void Refuse(const absl::Status& status) {
+  // Calls that are refused before they open; `call` when somebody is known to have asked.
+  void Refuse(const absl::Status& status, const journal::CallInfo* call) {
     self_ = shared_from_this();
     service_.exports_.fetch_add(1);
-    End(status);
+    if (call == nullptr) return End(status);
+    journal().Record(*call, journal::v1::OUTCOME_REFUSED, base::ReasonOf(status), {},
+                     [self = shared_from_this(), status](absl::Status) { self->End(status); });
   }
 
   void OnWriteDone(bool ok) override {
@@ -238,12 +239,11 @@ grpc::ServerWriteReactor<v1::ExportBundleResponse>* AuditServiceImpl::ExportBund
   auto reactor = std::make_shared<Export>(*this);
   absl::StatusOr<journal::CallInfo> call =
       rpc::Authenticate(*context, method, *parts_.adapter.tokens);
-  absl::Status status = call.status();
-  if (status.ok()) status = rpc::Authorise(method, call->caller);
-  if (status.ok()) {
+  const absl::Status allowed = call.ok() ? rpc::Authorise(method, call->caller) : call.status();
+  if (allowed.ok()) {
     reactor->Open(*call);
   } else {
-    reactor->Refuse(status);
+    reactor->Refuse(allowed, call.ok() ? &*call : nullptr);
   }
   return reactor.get();
 }

@@ -87,9 +87,10 @@ absl::Status AuditVerifier::OnExtra(std::string_view name, std::string_view byte
       }
     }
   }
+  // Told last: what is wrong with the tree says more.
   const auto changed = [&] {
-    return Found("PLACE_CHANGED",
-                 "a row of `place` does not say where in the log its source's events are");
+    places_changed_ = true;
+    return absl::OkStatus();
   };
   if (!name.starts_with(kPlaces)) return changed();
   const auto rows = places_.find(name.substr(kPlaces.size()));
@@ -109,8 +110,10 @@ absl::Status AuditVerifier::OnExtra(std::string_view name, std::string_view byte
 absl::StatusOr<AuditVerifier::Report> AuditVerifier::Finish() {
   Report report;
   FETTLE_ASSIGN_OR_RETURN(report.log, verifier_.Finish());
-  for (const auto& [source, rows] : places_) {
-    if (!rows.empty()) return Found("PLACE_CHANGED", "a row of `place` is missing");
+  for (const auto& [source, rows] : places_) places_changed_ = places_changed_ || !rows.empty();
+  if (places_changed_) {
+    return Found("PLACE_CHANGED",
+                 "the rows of `place` do not say where in the log the sources' events are");
   }
   report.sources = sources_;
   return report;

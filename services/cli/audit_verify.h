@@ -50,6 +50,7 @@ class AuditVerifier {
 
   // Rows by source and block, as they should be; taken out when they were seen.
   std::map<std::string, std::map<uint64_t, std::string>, std::less<>> places_;
+  bool places_changed_ = false;
   std::vector<Source> sources_;
   std::map<std::string, int64_t> last_positions_;
   merkle::ExportVerifier verifier_;

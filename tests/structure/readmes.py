@@ -29,10 +29,14 @@ def contract_commands(proto):
 
 def table_commands(readme):
     """{command: (events, refusals)} of a README's table."""
-    commands = {}
+    commands, wanted = {}, False
     for line in readme.splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.lstrip().startswith("|") and len(cells) == 3 and re.fullmatch(r"`[A-Z]\w+`", cells[0]):
+        if not line.lstrip().startswith("|"):
+            wanted = False
+        elif cells[0] == "command":
+            wanted = True
+        elif wanted and len(cells) == 3 and re.fullmatch(r"`[A-Z]\w+`", cells[0]):
             events, refusals = (set(re.findall(r"`(\w+)`", cell)) for cell in cells[1:])
             commands[cells[0].strip("`")] = (events, refusals)
     return commands

@@ -99,6 +99,39 @@ def _add_google_rpc():
         POOL.Add(proto)
 
 
+class Kafka:
+    """A real broker of its own, from the published jars. `with Kafka() as k:` k.address, k.kill(), k.start()."""
+
+    def __init__(self, data=None):
+        self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="kafka-"))
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.environment = {**os.environ, "FETTLE_BIN": str(BUILD / "bin"), "FETTLE_KAFKA_JARS": str(ROOT / "build/kafka")}
+
+    def run(self, *words):
+        subprocess.run([ROOT / "deploy/kafka/kafka", *map(str, words)], check=True, env=self.environment,
+                       stdout=subprocess.DEVNULL)
+
+    def start(self):
+        self.run("start", self.data, self.port)
+
+    def kill(self):
+        for line in subprocess.run(["pgrep", "-f", str(self.data)], capture_output=True, text=True).stdout.split():
+            os.kill(int(line), signal.SIGKILL)
+
+    def stop(self):
+        self.run("stop", self.data)
+
+    def __enter__(self):
+        self.run("install", ROOT / "build/kafka")
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
 class Fettle:
     """`with Fettle() as f:` runs the services; f.call("referral.GetReferral", {...}, token=...)."""
 
@@ -140,6 +173,9 @@ class Fettle:
         ]
         if service in ("referral", "training", "budget"):
             arguments.append(f"--person_target=localhost:{self.ports['person']}")
+        if service in ("audit", "analytics"):
+            arguments += [f"--{s}_target=localhost:{self.ports[s]}" if s in self.ports else f"--{s}_target="
+                          for s in SERVICES]
         if service == "budget":
             arguments.append(f"--training_target=localhost:{self.ports['training']}")
         arguments += [f"--{k}={v}" for k, v in self.settings.get(service, {}).items()]
@@ -222,6 +258,23 @@ class Fettle:
             self.call("person.RegisterOrganisation", {"organisation": {
                 "ods_code": code, "name": name, "kind": f"ORGANISATION_KIND_{kind}", "start_date": "2015-01-01",
                 "icb": self.ICB}}, admin)
+
+    def feed(self, service, log="LOG_EVENTS"):
+        """All items of a service's feed as (position, bytes)."""
+        last = self.call(f"{service}.GetControlTotal", {"log": log}, self.auditor).last_position
+        if last == 0:
+            return []
+        request = message("fettle.journal.v1.ReadJournalRequest")(
+            log=1 if log == "LOG_EVENTS" else 2, from_position=1, to_position=last)
+        stub = self.channel(service).unary_stream("/fettle.journal.v1.JournalService/ReadJournal",
+                                                  lambda m: m.SerializeToString(),
+                                                  message("fettle.journal.v1.ReadJournalResponse").FromString)
+        return [(item.position, item.value) for item in
+                stub(request, timeout=60, metadata=[("authorization", f"Bearer {self.auditor}")], wait_for_ready=True)]
+
+    @property
+    def auditor(self):
+        return self.token("auditor", self.ICB, "aud")
 
     @property
     def gp(self):
