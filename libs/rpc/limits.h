@@ -15,7 +15,7 @@ inline constexpr int kKeepaliveMinMs = 20'000;
 inline constexpr int kReconnectMinMs = 100;
 inline constexpr int kReconnectMaxMs = 1'000;
 // Waits of a stop: calls under way, then the rest is cancelled.
-inline constexpr int kShutdownMsMax = 5'000;
+inline constexpr int kShutdownMsMax = 2'500;
 
 // Answers that repeat the first answer to the same request id carry this.
 inline constexpr char kReplayedHeader[] = "fettle-replayed";

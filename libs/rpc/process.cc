@@ -164,6 +164,7 @@ absl::Status Process::Serve(const std::function<absl::StatusOr<Built>(Process&)>
     const timespec wait{kWatchMs / 1000, (kWatchMs % 1000) * 1'000'000};
     if (sigtimedwait(&signals, nullptr, &wait) > 0) break;
     failure = journal_->failure();
+    if (failure.ok() && built.failure) failure = built.failure();
     if (failure.ok() && relay_ != nullptr) failure = relay_->failure();
     if (!failure.ok()) break;
   }

@@ -24,11 +24,13 @@ namespace fettle::rpc {
 
 class Process {
  public:
-  // What a service adds: its gRPC services, which live until the process ends, and what to do when
-  // it stops taking calls.
+  // What a service adds: its gRPC services, which live until the process ends; what to do when it
+  // stops taking calls; and, where it runs something that can fail by itself, why that stopped, or
+  // OK: a failure ends the process.
   struct Built {
     std::vector<std::unique_ptr<grpc::Service>> services;
-    std::function<void()> stop;
+    std::function<void()> stop = nullptr;
+    std::function<absl::Status()> failure = nullptr;
   };
 
   Process(std::string name, std::string about);

@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
           for (const auto& [service, client] : publishers) client->Cancel();
           consumer->Stop();
         };
+        built.failure = [&] { return consumer->failure(); };
         return built;
       });
 }

@@ -100,6 +100,7 @@ int Run(int argc, char** argv) {
           publishers->Cancel();
           consumer->Stop();
         };
+        built.failure = [&] { return consumer->failure(); };
         return built;
       });
 }
