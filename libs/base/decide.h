@@ -7,7 +7,8 @@
 //   index(state), timers(state)      -> entries and due times that hold for this state
 //   facts(event)                     -> entries that stay for ever
 //
-// All of these are values and pure functions: no clock, no randomness, no input or output. libs/journal runs them.
+// All of these are values and pure functions: no clock, no randomness, no input or output.
+// libs/journal runs them.
 #ifndef FETTLE_LIBS_BASE_DECIDE_H_
 #define FETTLE_LIBS_BASE_DECIDE_H_
 
@@ -36,13 +37,15 @@ struct Entry {
   std::string key;
   // Order within the key, ascending bytes.
   std::string sort;
-  // At most one stream may hold this (index, key). decide must have looked before; a collision stops the process.
+  // At most one stream may hold this (index, key). decide must have looked before; a collision
+  // stops the process.
   bool unique = false;
 
   friend auto operator<=>(const Entry&, const Entry&) = default;
 };
 
-// A clock that speaks: when due, the journal decides the service's timer command for (stream, name).
+// A clock that speaks: when due, the journal decides the service's timer command for (stream,
+// name).
 struct Timer {
   absl::Time due;
   std::string name;
@@ -53,14 +56,16 @@ struct Timer {
   }
 };
 
-// Joins the parts of a key so that no two different lists of parts give the same bytes. UUIDs are packed to 16 bytes.
+// Joins the parts of a key so that no two different lists of parts give the same bytes. UUIDs are
+// packed to 16 bytes.
 std::string Key(std::initializer_list<std::string_view> parts);
 
-// What a decision wants to look at. Order matters in one place: `streams[0]`, when present, is the stream that the
-// request's expected_version speaks of.
+// What a decision wants to look at. Order matters in one place: `streams[0]`, when present, is the
+// stream that the request's expected_version speaks of.
 struct Reads {
-  std::vector<std::string> streams;                 // UUIDs
-  std::vector<std::pair<int, std::string>> unique;  // (index, key): the stream that holds the unique entry is loaded too
+  std::vector<std::string> streams;  // UUIDs
+  std::vector<std::pair<int, std::string>>
+      unique;  // (index, key): the stream that holds the unique entry is loaded too
 };
 
 // What reads() named, with the effects of earlier commands of the same batch. The journal fills it.
@@ -72,8 +77,8 @@ class View {
     std::shared_ptr<const google::protobuf::Message> state;
   };
 
-  // A probing view holds nothing yet: it answers "not there" and remembers that it was asked. The journal uses it to
-  // learn whether a request's questions depend on state at all.
+  // A probing view holds nothing yet: it answers "not there" and remembers that it was asked. The
+  // journal uses it to learn whether a request's questions depend on state at all.
   static View Probing() {
     View view;
     view.probing_ = true;
@@ -81,8 +86,8 @@ class View {
   }
   bool missed() const { return missed_; }
 
-  // The stream, if it has events. Asking for one that reads() did not name stops the process (a probing view aside): a
-  // rule that reads what was not loaded would be wrong under concurrency.
+  // The stream, if it has events. Asking for one that reads() did not name stops the process (a
+  // probing view aside): a rule that reads what was not loaded would be wrong under concurrency.
   const Stream* Find(std::string_view stream_id) const;
   template <class State>
   const State* StateOf(std::string_view stream_id) const {
@@ -110,7 +115,8 @@ class View {
   mutable bool missed_ = false;
 };
 
-// A timer that came due, as the request of a command: rules that set timers have ReadsOf and Decide for it.
+// A timer that came due, as the request of a command: rules that set timers have ReadsOf and Decide
+// for it.
 struct TimerDue {
   std::string stream_id;
   std::string name;
@@ -129,8 +135,8 @@ struct Caller {
   std::string Name() const { return (is_service ? "service:" : "user:") + subject; }
 };
 
-// What a command needs to know from other services. Asked before the command is queued; the answers that a decision
-// rested on go into its events.
+// What a command needs to know from other services. Asked before the command is queued; the answers
+// that a decision rested on go into its events.
 struct Questions {
   std::vector<std::string> people;  // PersonContext of each
   // The contexts must be as the registry has them now, not as a cache had them.
@@ -152,8 +158,8 @@ struct Questions {
   bool make_key = false;
 };
 
-// The answers. A decision must check that they are about the subject that the state now names; ask with Person() and
-// CompetenceOf(), which return null when the answer is about something else.
+// The answers. A decision must check that they are about the subject that the state now names; ask
+// with Person() and CompetenceOf(), which return null when the answer is about something else.
 struct Evidence {
   std::map<std::string, common::v1::PersonContext> people;
   std::map<Questions::CompetenceQuestion, common::v1::Competence> competences;
@@ -175,15 +181,15 @@ struct Evidence {
   }
 };
 
-// ABORTED EVIDENCE_STALE unless `evidence` answers all of `questions` and what was sealed was sealed for `seal_for`. decide
-// calls it with the questions that the state of now raises: facts about another person, practitioner or date than the
-// state names do not count.
+// ABORTED EVIDENCE_STALE unless `evidence` answers all of `questions` and what was sealed was
+// sealed for `seal_for`. decide calls it with the questions that the state of now raises: facts
+// about another person, practitioner or date than the state names do not count.
 absl::Status CheckEvidence(const Questions& questions, const Evidence& evidence);
 
 // All that a decision may know beside the state. Made by the writer, once per command.
 struct Context {
-  absl::Time time;            // recorded time of the events
-  std::string today;          // civil date in Europe/London, YYYY-MM-DD
+  absl::Time time;    // recorded time of the events
+  std::string today;  // civil date in Europe/London, YYYY-MM-DD
   Caller caller;
   std::string request_id;
   std::string correlation_id;
@@ -197,7 +203,8 @@ struct NewEvent {
   std::unique_ptr<google::protobuf::Message> event;
 };
 
-// The outcome of an accepted command. No events: nothing needed to change (still answered, still a receipt).
+// The outcome of an accepted command. No events: nothing needed to change (still answered, still a
+// receipt).
 template <class Response>
 struct Decision {
   std::vector<NewEvent> events;
@@ -219,8 +226,8 @@ struct ListedPage {
   std::string next;  // page token, empty at the end
 };
 
-// A consistent snapshot for queries. Every state that is looked at counts as read: its subjects go into the access
-// record of the call.
+// A consistent snapshot for queries. Every state that is looked at counts as read: its subjects go
+// into the access record of the call.
 class Snapshot {
  public:
   virtual ~Snapshot() = default;

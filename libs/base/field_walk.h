@@ -1,4 +1,5 @@
-// Finds the fields of a message, at any depth, that matter for one purpose: the way there is worked out once per type.
+// Finds the fields of a message, at any depth, that matter for one purpose: the way there is worked
+// out once per type.
 #ifndef FETTLE_LIBS_BASE_FIELD_WALK_H_
 #define FETTLE_LIBS_BASE_FIELD_WALK_H_
 
@@ -16,7 +17,8 @@ namespace fettle::base {
 struct FieldWalk {
   struct Step {
     const google::protobuf::FieldDescriptor* field;
-    // The field itself is wanted; otherwise it is a message with wanted fields inside. Wanted fields are not entered.
+    // The field itself is wanted; otherwise it is a message with wanted fields inside. Wanted
+    // fields are not entered.
     bool wanted;
   };
   std::vector<Step> steps;
@@ -37,8 +39,7 @@ class FieldWalks {
   const Predicate wanted_;
   absl::Mutex mutex_;
   // References into an unordered_map stay valid as it grows.
-  std::unordered_map<const google::protobuf::Descriptor*, FieldWalk> walks_
-      ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<const google::protobuf::Descriptor*, FieldWalk> walks_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace fettle::base

@@ -1,13 +1,16 @@
-// A consumer of events with exactly one effect of each: it follows Kafka topics, or the feeds of the services when there is
-// no broker, and keeps what it has taken in its own SQLite database, in the transaction of the effect.
+// A consumer of events with exactly one effect of each: it follows Kafka topics, or the feeds of
+// the services when there is no broker, and keeps what it has taken in its own SQLite database, in
+// the transaction of the effect.
 //
-// Per source (`urn:fettle:<service>:<journal>`, `…:access`) the positions taken are a bitmap in rows of 4,096: duplicates are
-// seen exactly, whichever way they came. An event is applied when the event before it in its stream is taken; parked when
-// that one is parked; else held. A position that is still missing after `gap_ms_max` is fetched from the feed. Another
-// cluster id than the stored one, or an offset that is gone: every partition from its beginning and the missing positions
-// from the feed, through the same bitmap; never "latest".
+// Per source (`urn:fettle:<service>:<journal>`, `…:access`) the positions taken are a bitmap in
+// rows of 4,096: duplicates are seen exactly, whichever way they came. An event is applied when the
+// event before it in its stream is taken; parked when that one is parked; else held. A position
+// that is still missing after `gap_ms_max` is fetched from the feed. Another cluster id than the
+// stored one, or an offset that is gone: every partition from its beginning and the missing
+// positions from the feed, through the same bitmap; never "latest".
 //
-// Threads: one, made here, which alone writes the database. The handler is called on it, inside its transaction.
+// Threads: one, made here, which alone writes the database. The handler is called on it, inside its
+// transaction.
 #ifndef FETTLE_LIBS_JOURNAL_CONSUMER_H_
 #define FETTLE_LIBS_JOURNAL_CONSUMER_H_
 
@@ -33,32 +36,38 @@ struct ConsumedEvent {
   std::string_view value;  // the published bytes, exactly
 };
 
-// What a consumer does with events. Called on the consumer's thread, inside the transaction that also takes the positions.
+// What a consumer does with events. Called on the consumer's thread, inside the transaction that
+// also takes the positions.
 class EventHandler {
  public:
   virtual ~EventHandler() = default;
-  // The consumer's tables, beside the inbox's own: SQL steps for sqlite::Database::Migrate, appended behind the inbox's.
+  // The consumer's tables, beside the inbox's own: SQL steps for sqlite::Database::Migrate,
+  // appended behind the inbox's.
   virtual std::vector<const char*> Schema() const = 0;
   // Once, after the database is open.
   virtual absl::Status Open(sqlite::Database& db) = 0;
-  // The effect. INVALID_ARGUMENT or UNIMPLEMENTED parks the event, with the message as its cause (no personal data in it), and
-  // later events of its stream behind it; what it changed is rolled back. Any other error stops the consumer.
+  // The effect. INVALID_ARGUMENT or UNIMPLEMENTED parks the event, with the message as its cause
+  // (no personal data in it), and later events of its stream behind it; what it changed is rolled
+  // back. Any other error stops the consumer.
   virtual absl::Status Apply(const ConsumedEvent& event) = 0;
   // Before the commit of a batch of 1 to `batch_events_max` events, and after it.
   virtual absl::Status BeforeCommit() { return absl::OkStatus(); }
   virtual void AfterCommit() {}
-  // Once, after the thread has ended and before the database is closed: statements that were prepared must go.
+  // Once, after the thread has ended and before the database is closed: statements that were
+  // prepared must go.
   virtual void Close() {}
-  // Whether events whose stream predecessor is missing may be applied in the order in which they come (audit: bytes are bytes).
+  // Whether events whose stream predecessor is missing may be applied in the order in which they
+  // come (audit: bytes are bytes).
   virtual bool AnyOrder() const { return false; }
 };
 
 // Where a service's feed is, for gaps, old positions and running without a broker.
 struct FeedSource {
-  std::string service;                                                 // referral
-  std::string topic;                                                   // fettle.referral.v1
-  std::string access_source;                                           // its access log goes to fettle.access.v1
-  // Opens ReadJournal from a position and calls `item` for each until it returns false or nothing more is there; blocks.
+  std::string service;        // referral
+  std::string topic;          // fettle.referral.v1
+  std::string access_source;  // its access log goes to fettle.access.v1
+  // Opens ReadJournal from a position and calls `item` for each until it returns false or nothing
+  // more is there; blocks.
   std::function<absl::Status(bool access_log, int64_t from_position, int64_t to_position,
                              const std::function<bool(int64_t position, std::string value)>& item)>
       read;
@@ -66,21 +75,23 @@ struct FeedSource {
 
 struct ConsumerOptions {
   std::string database_path;
-  std::string kafka;                 // bootstrap servers, or "none": follow the feeds
+  std::string kafka;  // bootstrap servers, or "none": follow the feeds
   std::vector<std::string> topics;
   std::vector<FeedSource> feeds;
   int64_t batch_events_max = 2'000;
   int64_t batch_ms_max = 100;
   int64_t gap_ms_max = 3'000;
   int64_t held_events_max = 100'000;
-  int64_t feed_poll_ms = 250;        // without a broker: how often a feed that was at its end is asked again
+  int64_t feed_poll_ms =
+      250;  // without a broker: how often a feed that was at its end is asked again
   // Empties the database first, so that everything is taken again from position 1 on.
   bool from_nothing = false;
 };
 
 class Consumer {
  public:
-  // Opens (or makes) the database and starts to follow. `handler` and `metrics` outlive the consumer.
+  // Opens (or makes) the database and starts to follow. `handler` and `metrics` outlive the
+  // consumer.
   static absl::StatusOr<std::unique_ptr<Consumer>> Start(ConsumerOptions options,
                                                          EventHandler* handler,
                                                          base::Metrics* metrics);

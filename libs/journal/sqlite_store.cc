@@ -550,9 +550,9 @@ class SqliteStore : public Store {
   const SqliteStoreOptions options_;
   std::unique_ptr<Database> db_;  // before the statements: closed after they are gone
   Lookup lookup_;
-  Statement begin_read_, end_read_, insert_event_, insert_access_, put_state_, insert_entry_, insert_unique_entry_,
-      delete_entry_, delete_unique_entry_, put_timer_, delete_timer_, insert_receipt_,
-      prune_receipts_, put_cursor_, delete_cursor_;
+  Statement begin_read_, end_read_, insert_event_, insert_access_, put_state_, insert_entry_,
+      insert_unique_entry_, delete_entry_, delete_unique_entry_, put_timer_, delete_timer_,
+      insert_receipt_, prune_receipts_, put_cursor_, delete_cursor_;
   int64_t last_event_position_ = 0;
   int64_t last_access_position_ = 0;
   int64_t wal_bytes_checkpointed_ = 0;

@@ -82,11 +82,12 @@ class Filled {
                                        .unique = true,
                                        .position = position_});
         batch.entries_added.push_back(ByOrganisation(stream, 0));
-        batch.entries_added.push_back({.index = 3,
-                                       .key = Number(parts & kScattered ? random_() % kPeople : position_ / kPeople),
-                                       .sort = Number(position_),
-                                       .stream = stream,
-                                       .position = position_});
+        batch.entries_added.push_back(
+            {.index = 3,
+             .key = Number(parts & kScattered ? random_() % kPeople : position_ / kPeople),
+             .sort = Number(position_),
+             .stream = stream,
+             .position = position_});
       }
     }
     return batch;
@@ -118,7 +119,8 @@ class Filled {
         {position_, stream, version, Random(kValueBytes), Random(kPrivateBytes)});
     if (parts & kState) batch.states.push_back({stream, version, position_, Random(kStateBytes)});
     if (parts & kReceipt) {
-      batch.receipts.push_back({.key = {parts & kScattered ? Random(16) : TimeOrderedId(), "A1B2C\x1f" + Number(random_() % 500)},
+      batch.receipts.push_back({.key = {parts & kScattered ? Random(16) : TimeOrderedId(),
+                                        "A1B2C\x1f" + Number(random_() % 500)},
                                 .time = absl::Now(),
                                 .request_hmac = Random(32),
                                 .response_type = "fettle.referral.v1.SubmitReferralResponse",

@@ -135,15 +135,18 @@ TEST(DoorTest, EveryRpcHasAPolicyAndOnlyItsRolesMayCall) {
   for (int i = 0; i < service->method_count(); ++i) {
     const MethodInfo& method = MethodOf(service->method(i)->input_type());
     EXPECT_EQ(method.service, "person");
-    EXPECT_TRUE(
-        Authorise(method, {"anna", false, "A1001",
-                           method.policy.roles(0) == "*" ? "any" : method.policy.roles(0), ""})
-            .ok());
-    if (method.policy.roles(0) == "*") continue;
-    EXPECT_EQ(base::ReasonOf(Authorise(method, {"anna", false, "A1001", "stranger", ""})),
-              "ROLE_NOT_ALLOWED");
-    // A service's name is no role, and a role is no service's name.
-    EXPECT_FALSE(Authorise(method, {method.policy.roles(0), true, "", "", ""}).ok());
+    for (const std::string& role : method.policy.roles()) {
+      const std::string any = role == "*" ? "somebody" : role;
+      EXPECT_TRUE(Authorise(method, {"anna", false, "A1001", any, ""}).ok());
+      // A role is no service's name.
+      EXPECT_FALSE(Authorise(method, {any, true, "", "", ""}).ok());
+      if (role == "*") continue;
+      EXPECT_EQ(base::ReasonOf(Authorise(method, {"anna", false, "A1001", "stranger", ""})),
+                "ROLE_NOT_ALLOWED");
+    }
+    for (const std::string& name : method.policy.services()) {
+      EXPECT_TRUE(Authorise(method, {name, true, "", "", ""}).ok());
+    }
   }
 }
 
