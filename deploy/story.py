@@ -75,11 +75,6 @@ def post(body, token, request_id, correlation_id):
         return error.code, json.load(error)
 
 
-def figure(token, measure):
-    answer = call("analytics.GetFigures", token, measure_id=measure)
-    return next((f.get("value", "") for f in answer.get("figures", []) if f["area_level"] == "AREA_LEVEL_NATIONAL"), "")
-
-
 partner = who("integrator", "RND", "ambulance.system")
 worker = who("link_worker", "RYE", "wendy")
 therapist = who("occupational_therapist", "SVC01", "olive.ot")
@@ -156,7 +151,7 @@ step("The referral is completed with its outcome")
 wanted = {"ReferralSubmitted", "ReferralCompleted", "BudgetRequested", "BudgetApproved", "SpendPaid"}
 for _ in range(CATCH_UP_SECONDS_MAX * 2):
     steps = call("analytics.GetJourney", analyst, correlation_id=correlation).get("steps", [])
-    kinds = {s["event_type"].split(".")[-2] for s in steps}
+    kinds = {s["event_type"] for s in steps}
     if wanted <= kinds:
         break
     time.sleep(0.5)
