@@ -311,6 +311,7 @@ TEST_F(JournalTest, Inv32_TwoThatWantOneUniqueEntryAtOnceGiveExactlyOneSuccess) 
   EXPECT_EQ(accepted, 1);
 }
 
+// INV-20
 TEST_F(JournalTest, Inv20_OfManyCommandsOnOneVersionExactlyOneSucceeds) {
   const std::string id = Open("a");
   std::vector<std::future<Result>> results;

@@ -48,7 +48,7 @@ class BusTest(unittest.TestCase):
                        "ce_type=uk.nhs.fettle.referral.ReferralSubmitted.v1", "ce_time=", "ce_subject=", "ce_dataschema=",
                        "ce_correlationid=", "content-type=application/protobuf"):
             self.assertIn(header, line)
-        self.assertTrue(line.startswith(self.referral.referral_id))  # INV-166: key = stream
+        self.assertTrue(line.startswith(self.referral.referral_id))  # INV-166, INV-9: the key is the stream
 
     def test_2_twenty_lines_of_python_decode_every_event(self):
         def read():
