@@ -118,6 +118,12 @@ class Kafka:
     def kill(self):
         for line in subprocess.run(["pgrep", "-f", str(self.data)], capture_output=True, text=True).stdout.split():
             os.kill(int(line), signal.SIGKILL)
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                    return
+            time.sleep(0.1)
 
     def stop(self):
         self.run("stop", self.data)
