@@ -10,7 +10,7 @@ namespace {
 using fettle::bench::v1::EchoRequest;
 using fettle::bench::v1::EchoResponse;
 
-class Echo final : public fettle::bench::v1::EchoService::CallbackService {
+class EchoServiceImpl final : public fettle::bench::v1::EchoService::CallbackService {
  public:
   grpc::ServerUnaryReactor* Echo(grpc::CallbackServerContext* context, const EchoRequest* request,
                                  EchoResponse* response) override {
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
-  Echo echo;
+  EchoServiceImpl echo;
   auto host = fettle::rpc::Host::Start({.listen_port = std::stoi(argv[2])}, *identity, {&echo});
   if (!host.ok()) {
     std::fprintf(stderr, "%s\n", std::string(host.status().message()).c_str());
