@@ -99,26 +99,26 @@ class ConsumerTest : public ::testing::Test {
 
   TestFolder folder_;
   std::unique_ptr<base::Metrics> metrics_ = base::Metrics::Create(std::nullopt).value();
-  // Outlives the consumer.
+  // These two outlive the consumer, whose thread reads on until it is stopped.
+  TestJournal journal_;
   std::unique_ptr<ChainHandler> handler_ = std::make_unique<ChainHandler>();
   std::unique_ptr<Consumer> consumer_;
   std::mt19937 random_{TestSeed()};
 };
 
 TEST_F(ConsumerTest, FollowsAFeedAndGoesOnAfterARestart) {
-  TestJournal journal;
   std::vector<TestEvent> events = MakeTestEvents(kTestSource, 900, 20, random_);
-  journal.Add({events.begin(), events.begin() + 300});
-  ConsumerOptions options{.kafka = "none", .feeds = {journal.Source()}};
+  journal_.Add({events.begin(), events.begin() + 300});
+  ConsumerOptions options{.kafka = "none", .feeds = {journal_.Source()}};
   Start(options);
   ASSERT_TRUE(Await(300));
-  journal.Add({events.begin() + 300, events.begin() + 600});
+  journal_.Add({events.begin() + 300, events.begin() + 600});
   ASSERT_TRUE(Await(600));
-  journal.fails = true;
-  journal.Add({events.begin() + 600, events.end()});
+  journal_.fails = true;
+  journal_.Add({events.begin() + 600, events.end()});
   Stop();
   Start(options);
-  journal.fails = false;
+  journal_.fails = false;
   ASSERT_TRUE(Await(900));
   EXPECT_EQ(chains(), ExpectedChains(events));
   auto progress = consumer_->Progress();
@@ -130,10 +130,9 @@ TEST_F(ConsumerTest, FollowsAFeedAndGoesOnAfterARestart) {
 
 // INV-123: everything taken again from the beginning gives the same.
 TEST_F(ConsumerTest, FromNothingGivesTheSame) {
-  TestJournal journal;
   const std::vector<TestEvent> events = MakeTestEvents(kTestSource, 500, 20, random_);
-  journal.Add(events);
-  ConsumerOptions options{.kafka = "none", .feeds = {journal.Source()}};
+  journal_.Add(events);
+  ConsumerOptions options{.kafka = "none", .feeds = {journal_.Source()}};
   Start(options);
   ASSERT_TRUE(Await(500));
   Stop();
@@ -144,16 +143,15 @@ TEST_F(ConsumerTest, FromNothingGivesTheSame) {
 }
 
 TEST_F(ConsumerTest, AJournalUnderAnotherNameIsReadFromItsBeginning) {
-  TestJournal journal;
   const std::vector<TestEvent> before = MakeTestEvents(kTestSource, 300, 20, random_);
   const std::vector<TestEvent> after =
       MakeTestEvents("urn:fettle:referral:restored", 100, 20, random_);
-  journal.Add(before);
-  ConsumerOptions options{.kafka = "none", .feeds = {journal.Source()}};
+  journal_.Add(before);
+  ConsumerOptions options{.kafka = "none", .feeds = {journal_.Source()}};
   Start(options);
   ASSERT_TRUE(Await(300));
   Stop();
-  journal.Replace(after);
+  journal_.Replace(after);
   Start(options);
   ASSERT_TRUE(Await(400));
   Chains expected = ExpectedChains(before);
@@ -163,12 +161,11 @@ TEST_F(ConsumerTest, AJournalUnderAnotherNameIsReadFromItsBeginning) {
 
 // INV-168.
 TEST_F(ConsumerTest, RedrivesParkedEventsWhenAskedAndAtStart) {
-  TestJournal journal;
   const std::vector<TestEvent> events = {MakeTestEvent(kTestSource, 1, 0, "a", kPoison),
                                          MakeTestEvent(kTestSource, 2, 1, "a"),
                                          MakeTestEvent(kTestSource, 3, 0, "b")};
-  journal.Add(events);
-  ConsumerOptions options{.kafka = "none", .feeds = {journal.Source()}};
+  journal_.Add(events);
+  ConsumerOptions options{.kafka = "none", .feeds = {journal_.Source()}};
   Start(options);
   ASSERT_TRUE(Await(3));
   EXPECT_EQ(consumer_->Progress()->front().parked, 2);
@@ -216,9 +213,8 @@ class TopicTest : public ConsumerTest {
 // INV-122 over partitions, INV-167: topics with duplicates and holes, the feed for the holes, stops
 // in between.
 TEST_F(TopicTest, TopicsAndFeedTogetherGiveTheSame) {
-  TestJournal journal;
   const std::vector<TestEvent> events = MakeTestEvents(kTestSource, 3'000, 50, random_);
-  journal.Add(events);
+  journal_.Add(events);
   std::vector<const TestEvent*> first;
   std::vector<const TestEvent*> second;
   for (const TestEvent& event : events) {
@@ -229,7 +225,7 @@ TEST_F(TopicTest, TopicsAndFeedTogetherGiveTheSame) {
   }
   Publish(first);
   ConsumerOptions options{.kafka = cluster_.cluster().bootstrap_servers,
-                          .feeds = {journal.Source()},
+                          .feeds = {journal_.Source()},
                           .batch_events_max = 200,
                           .gap_ms_max = 50};
   Start(options);
@@ -245,12 +241,11 @@ TEST_F(TopicTest, TopicsAndFeedTogetherGiveTheSame) {
 // Not a rule but a budget: 60,000 events a second. Only a fraction is asserted, because tests share
 // their machine.
 TEST_F(ConsumerTest, ManyEventsASecond) {
-  TestJournal journal;
   handler_->looks = false;
   std::vector<TestEvent> events = MakeTestEvents(kTestSource, 200'000, 5'000, random_);
-  journal.Add(events);
+  journal_.Add(events);
   const absl::Time start = absl::Now();
-  Start({.kafka = "none", .feeds = {journal.Source()}});
+  Start({.kafka = "none", .feeds = {journal_.Source()}});
   ASSERT_TRUE(Await(200'000));
   const double rate = 200'000 / absl::ToDoubleSeconds(absl::Now() - start);
   std::cout << "applied " << static_cast<int64_t>(rate) << " events/s in " << handler_->commits
