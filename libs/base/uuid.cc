@@ -1,6 +1,7 @@
 #include "libs/base/uuid.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 #include "absl/random/random.h"
@@ -16,13 +17,21 @@ constexpr uint64_t kLowBits = 62;
 
 bool IsHyphenPlace(size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
 
-// The value of a hex digit, or -1.
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+// The values of hex digits by character, -1 for others: ids are packed several times for each
+// command.
+constexpr std::array<int8_t, 256> kHexValues = [] {
+  std::array<int8_t, 256> values{};
+  values.fill(-1);
+  for (int i = 0; i < 10; ++i) values['0' + i] = static_cast<int8_t>(i);
+  for (int i = 0; i < 6; ++i) values['a' + i] = values['A' + i] = static_cast<int8_t>(10 + i);
+  return values;
+}();
+
+int HexValue(char c) { return kHexValues[static_cast<unsigned char>(c)]; }
+
+// Where each of the 16 bytes begins in the text.
+constexpr std::array<uint8_t, kByteSize> kBytePlaces = {0,  2,  4,  6,  9,  11, 14, 16,
+                                                        19, 21, 24, 26, 28, 30, 32, 34};
 
 // SplitMix64: one addition and a mix, enough to spread a seed; not for secrets.
 uint64_t NextRandom(uint64_t& state) {
@@ -43,13 +52,16 @@ bool IsUuid(std::string_view text) {
 }
 
 std::string UuidToBytes(std::string_view text) {
-  if (!IsUuid(text)) return {};
-  std::string bytes;
-  bytes.reserve(kByteSize);
-  for (size_t i = 0; i < kTextSize; i += 2) {
-    if (IsHyphenPlace(i)) ++i;
-    bytes.push_back(static_cast<char>(HexValue(text[i]) << 4 | HexValue(text[i + 1])));
+  if (text.size() != kTextSize) return {};
+  std::string bytes(kByteSize, '\0');
+  int bad = (text[8] != '-') | (text[13] != '-') | (text[18] != '-') | (text[23] != '-');
+  for (size_t i = 0; i < kByteSize; ++i) {
+    const int high = HexValue(text[kBytePlaces[i]]);
+    const int low = HexValue(text[kBytePlaces[i] + 1]);
+    bad |= (high | low) < 0;
+    bytes[i] = static_cast<char>(high << 4 | low);
   }
+  if (bad != 0) return {};
   return bytes;
 }
 

@@ -3,9 +3,10 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/date.h"
@@ -107,7 +108,7 @@ class Journal::Batch {
       if (item.receipt != nullptr) keys.push_back(item.receipt->key);
       if (item.command == nullptr) continue;
       keys.push_back(ReceiptKeyOf(item.command->call.caller, item.command->call.request_id));
-      Want(item.command->ReadsOf(ViewFor(*item.command)), request);
+      Want(item.command->ReadsOf(View::Probing()), request);
     }
     request.receipts = keys;
     FETTLE_ASSIGN_OR_RETURN(LoadResult result, journal_.store_->Load(request));
@@ -261,13 +262,6 @@ class Journal::Batch {
     return Keep(more, loaded);
   }
 
-  // The view of what the command names, as far as it is loaded.
-  View ViewFor(const Command& command) const {
-    View view;
-    FillView(command.ReadsOf(View::Probing()), view);
-    return view;
-  }
-
   void FillView(const base::Reads& reads, View& view) const {
     for (const auto& key : reads.unique) {
       auto it = holders_.find(key);
@@ -290,9 +284,10 @@ class Journal::Batch {
   // Everything that the command names is in the view, however far what it names depends on what it
   // finds.
   absl::StatusOr<View> CompleteView(const Command& command, base::Reads* last_reads) {
-    View view = ViewFor(command);
-    for (int round = 0; round < kReadRoundsMax; ++round) {
-      *last_reads = command.ReadsOf(view);
+    View view;
+    for (int round = 0; round <= kReadRoundsMax; ++round) {
+      const View probe = View::Probing();
+      *last_reads = command.ReadsOf(round == 0 ? probe : view);
       LoadRequest request;
       if (Want(*last_reads, request)) {
         FETTLE_ASSIGN_OR_RETURN(LoadResult result, journal_.store_->Load(request));
@@ -303,6 +298,8 @@ class Journal::Batch {
       for (const auto& stream : last_reads->streams) grew |= !view.Has(stream);
       if (!grew) return view;
       FillView(*last_reads, view);
+      // What it names does not depend on what it finds: there is no second round.
+      if (round == 0 && !probe.missed()) return view;
     }
     return view;
   }
@@ -564,12 +561,12 @@ class Journal::Batch {
   std::string today_;
   int64_t events_position_;
   int64_t access_position_;
-  std::map<std::string, std::optional<View::Stream>> streams_;
-  std::map<std::pair<int, std::string>, std::optional<std::string>> holders_;
-  std::map<ReceiptKey, StoredReceipt> receipts_;
-  std::map<std::string, Change> changes_;
-  std::set<std::string> wanted_streams_;
-  std::set<std::pair<int, std::string>> wanted_holders_;
+  absl::flat_hash_map<std::string, std::optional<View::Stream>> streams_;
+  absl::flat_hash_map<std::pair<int, std::string>, std::optional<std::string>> holders_;
+  absl::flat_hash_map<ReceiptKey, StoredReceipt> receipts_;
+  std::map<std::string, Change> changes_;  // in the order in which they are written
+  absl::flat_hash_set<std::string> wanted_streams_;
+  absl::flat_hash_set<std::pair<int, std::string>> wanted_holders_;
   std::vector<std::string> subjects_seen_;
   WriteBatch write_;
 };

@@ -63,6 +63,10 @@ struct ReceiptKey {
   std::string request_id;  // 16 bytes
   std::string caller;      // organisation, 0x00, subject
   friend auto operator<=>(const ReceiptKey&, const ReceiptKey&) = default;
+  template <class Hash>
+  friend Hash AbslHashValue(Hash hash, const ReceiptKey& key) {
+    return Hash::combine(std::move(hash), key.request_id, key.caller);
+  }
 };
 
 struct StoredReceipt {

@@ -42,6 +42,27 @@ bool LeavesAccessRecord(const absl::Status& status) {
 
 }  // namespace
 
+void CallMetrics::Count(const MethodInfo& method, absl::StatusCode code, absl::Duration time) {
+  const std::pair<const MethodInfo*, absl::StatusCode> key(&method, code);
+  Counted counted;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    if (const auto it = counted_.find(key); it != counted_.end()) counted = it->second;
+  }
+  if (counted.calls == nullptr) {
+    counted.seconds =
+        &metrics_->AddHistogram("fettle_call_seconds", "Time from a call's arrival to its answer",
+                                base::LatencyBucketsSeconds(), {{"method", method.full_name}});
+    counted.calls = &metrics_->AddCounter(
+        "fettle_calls_total", "Calls answered",
+        {{"method", method.full_name}, {"code", absl::StatusCodeToString(code)}});
+    absl::MutexLock lock(&mutex_);
+    counted_.try_emplace(key, counted);
+  }
+  counted.seconds->Observe(absl::ToDoubleSeconds(time));
+  counted.calls->Increment();
+}
+
 bool UnaryCall::Cancelled() const { return context_.IsCancelled(); }
 
 absl::Status UnaryCall::Enter(const Message& request) {
@@ -57,15 +78,7 @@ absl::Status UnaryCall::Enter(const Message& request) {
 }
 
 void UnaryCall::FinishNow(const absl::Status& status) {
-  parts_.metrics
-      ->AddHistogram("fettle_call_seconds", "Time from a call's arrival to its answer",
-                     base::LatencyBucketsSeconds(), {{"method", method->full_name}})
-      .Observe(absl::ToDoubleSeconds(absl::Now() - start_));
-  parts_.metrics
-      ->AddCounter(
-          "fettle_calls_total", "Calls answered",
-          {{"method", method->full_name}, {"code", absl::StatusCodeToString(status.code())}})
-      .Increment();
+  parts_.call_metrics->Count(*method, status.code(), absl::Now() - start_);
   reactor_->Finish(ToGrpc(status, method->service));
 }
 

@@ -29,6 +29,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/access/token.h"
 #include "libs/base/metrics.h"
 #include "libs/journal/journal.h"
@@ -44,6 +46,24 @@
 
 namespace fettle::rpc {
 
+// Counts answered calls by method and code. Thread-safe.
+class CallMetrics {
+ public:
+  explicit CallMetrics(base::Metrics* metrics) : metrics_(metrics) {}
+  void Count(const MethodInfo& method, absl::StatusCode code, absl::Duration time);
+
+ private:
+  struct Counted {
+    base::Histogram* seconds = nullptr;
+    base::Counter* calls = nullptr;
+  };
+  base::Metrics* const metrics_;
+  absl::Mutex mutex_;
+  // Finding a metric by its labels costs more than the rest of an answer.
+  absl::flat_hash_map<std::pair<const MethodInfo*, absl::StatusCode>, Counted> counted_
+      ABSL_GUARDED_BY(mutex_);
+};
+
 // What the adapter of a service works with; all of it outlives the server.
 struct AdapterParts {
   journal::Journal* journal = nullptr;
@@ -51,7 +71,7 @@ struct AdapterParts {
   EvidenceSource* evidence = nullptr;
   // Key of the service for receipts (HMAC of requests).
   std::string hmac_key;
-  base::Metrics* metrics = nullptr;
+  CallMetrics* call_metrics = nullptr;
 };
 
 // Work of a service's own at the door, beside the shared path. Most services have none.

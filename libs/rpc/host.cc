@@ -7,6 +7,7 @@
 #include <grpcpp/server_builder.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/rpc/limits.h"
 
 namespace fettle::rpc {
@@ -23,6 +24,8 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(const HostOptions& options,
                                                   const std::vector<grpc::Service*>& services) {
   static const bool once = [] {
     grpc::EnableDefaultHealthCheckService(true);
+    // Debian builds Abseil with its search for lock cycles on, at each lock of each call.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
   }();

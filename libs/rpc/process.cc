@@ -105,7 +105,7 @@ AdapterParts Process::Parts(EvidenceSource* evidence) {
   parts.tokens = tokens_.get();
   parts.evidence = evidence;
   parts.hmac_key = hmac_key_;
-  parts.metrics = metrics_.get();
+  parts.call_metrics = call_metrics_.get();
   return parts;
 }
 
@@ -123,6 +123,7 @@ absl::Status Process::Open(const journal::Model& model) {
   std::optional<uint16_t> metrics_port;
   if (metrics_port_ != 0) metrics_port = static_cast<uint16_t>(metrics_port_);
   FETTLE_ASSIGN_OR_RETURN(metrics_, base::Metrics::Create(metrics_port));
+  call_metrics_ = std::make_unique<CallMetrics>(metrics_.get());
   FETTLE_ASSIGN_OR_RETURN(identity_, LoadIdentity(ca_file_, certificate_file_, key_file_));
   FETTLE_ASSIGN_OR_RETURN(
       tokens_,

@@ -71,6 +71,7 @@ class Process {
 
   std::unique_ptr<base::Clock> clock_;
   std::unique_ptr<base::Metrics> metrics_;
+  std::unique_ptr<CallMetrics> call_metrics_;
   Identity identity_;
   std::unique_ptr<access::TokenVerifier> tokens_;
   std::unique_ptr<journal::Store> store_;

@@ -1,8 +1,15 @@
-// A bare gRPC callback echo over the same mutual TLS as the services. Its own process, as they are.
+// A bare gRPC callback echo over the same mutual TLS as the services: the distribution's gRPC as it
+// comes, nothing of ours beside it (no allocator, no settings). Its own process, as they are.
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
 
-#include "libs/rpc/host.h"
 #include "tests/bench/echo_service.grpc.pb.h"
 
 namespace {
@@ -21,27 +28,36 @@ class EchoServiceImpl final : public fettle::bench::v1::EchoService::CallbackSer
   }
 };
 
+std::string File(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
 }  // namespace
 
 // echo_server PKI_DIR PORT
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   const std::string pki = argv[1];
-  auto identity =
-      fettle::rpc::LoadIdentity(pki + "/ca.crt", pki + "/referral.crt", pki + "/referral.key");
-  if (!identity.ok()) return 1;
+  grpc::SslServerCredentialsOptions ssl(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  ssl.pem_root_certs = File(pki + "/ca.crt");
+  ssl.pem_key_cert_pairs.push_back({File(pki + "/referral.key"), File(pki + "/referral.crt")});
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   EchoServiceImpl echo;
-  auto host = fettle::rpc::Host::Start({.listen_port = std::stoi(argv[2])}, *identity, {&echo});
-  if (!host.ok()) {
-    std::fprintf(stderr, "%s\n", std::string(host.status().message()).c_str());
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(std::string("127.0.0.1:") + argv[2], grpc::SslServerCredentials(ssl));
+  builder.RegisterService(&echo);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) {
+    std::fprintf(stderr, "cannot listen on port %s\n", argv[2]);
     return 1;
   }
   int signal = 0;
   sigwait(&stop, &signal);
-  (*host)->Stop();
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
   return 0;
 }
