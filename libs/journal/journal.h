@@ -1,12 +1,13 @@
 // The journal of a service: the one writer. Commands queue; the writer takes all that wait, decides
-// them in order, commits them together, and their callers are answered after the commit.
+// them in order, they are committed together, and their callers are answered after the commit.
 //
 //   receipt? -> load what reads() names -> decide -> evolve -> index, facts, timers -> one
 //   transaction -> answer
 //
-// Threads: a writer, an answering thread and `reader_threads` readers, made here. Submit, Record,
-// Query and the position calls may come from any thread and never block on the disk. Callbacks run
-// on the answering thread or on a reader and must not block.
+// Threads: a writer, which decides; one that alone uses the store, so that a batch is decided while
+// the one before it is synced to the disk; an answering thread; and `reader_threads` readers. All
+// are made here. Submit, Record, Query and the position calls may come from any thread and never
+// block on the disk. Callbacks run on the answering thread or on a reader and must not block.
 #ifndef FETTLE_LIBS_JOURNAL_JOURNAL_H_
 #define FETTLE_LIBS_JOURNAL_JOURNAL_H_
 
@@ -16,7 +17,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +31,8 @@
 #include "libs/base/clock.h"
 #include "libs/base/decide.h"
 #include "libs/base/metrics.h"
+#include "libs/journal/batch.h"
+#include "libs/journal/command.h"
 #include "libs/journal/model.h"
 #include "libs/journal/store.h"
 
@@ -51,53 +53,6 @@ struct JournalOptions {
   int64_t event_bytes_max = 900'000;
   // Receipts are kept this long.
   int64_t receipt_days = 30;
-};
-
-// What a rule gave, with types erased.
-struct AnyDecision {
-  std::vector<base::NewEvent> events;
-  std::unique_ptr<Message>
-      response;  // field 1 is a CommandResult, or the message is empty (timers)
-};
-
-// Who called what, for headers, receipts and access records.
-struct CallInfo {
-  std::string method;  // full name of the rpc
-  base::Caller caller;
-  std::string request_id;  // UUID; empty for queries
-  std::string correlation_id;
-  std::string causation_id;
-  std::string traceparent;
-  absl::Time deadline = absl::InfiniteFuture();
-};
-
-// The outcome of a command, given once.
-struct Answer {
-  absl::Status status;
-  std::string response;       // serialised, when OK
-  std::string response_type;  // full name of its message type
-  bool replayed = false;      // the first answer to the same request, again
-};
-
-// A command that waits for its decision. The writer owns it from Submit until Done returns.
-class Command {
- public:
-  virtual ~Command() = default;
-  virtual base::Reads ReadsOf(const base::View& view) const = 0;
-  virtual absl::StatusOr<AnyDecision> Decide(const base::View& view,
-                                             const base::Context& context) const = 0;
-  // Called once, on the answering thread (or in Submit, when the journal takes no more).
-  virtual void Done(Answer answer) = 0;
-  // The caller has gone: the command is dropped if it is not decided yet.
-  virtual bool Cancelled() const { return false; }
-
-  CallInfo call;
-  base::Evidence evidence;
-  std::optional<int64_t> expected_version;
-  // HMAC of the request as received, to tell a repeated request from another with its id.
-  std::string request_hmac;
-  // The timer that this command is the firing of.
-  std::optional<base::TimerDue> timer;
 };
 
 class JournalSnapshot;
@@ -147,7 +102,9 @@ class Journal {
   absl::StatusOr<std::unique_ptr<StoreReader>> NewReader() { return store_->NewReader(); }
   const Model& model() const { return model_; }
   // `urn:fettle:<service>:<journal>`, with `:access` for the access log.
-  std::string source(Log log) const;
+  const std::string& source(Log log) const {
+    return log == Log::kEvents ? parts_.events_source : parts_.access_source;
+  }
 
   // Takes no more, decides and answers what waits, commits it, and ends the threads. Safe to call
   // twice.
@@ -176,7 +133,14 @@ class Journal {
     std::unique_ptr<ReceiptItem> receipt;
     std::unique_ptr<CursorItem> cursor;
   };
-  class Batch;
+  // A batch on its way to the disk.
+  struct Decided {
+    std::shared_ptr<Batch> batch;
+    absl::Status status;  // of what it was loaded from
+    std::vector<std::function<void(const absl::Status&)>> done;
+    std::vector<base::TimerDue> fired;
+    size_t items = 0;
+  };
 
   Journal(Model model, JournalOptions options, Store* store, const base::Clock* clock,
           base::Metrics* metrics);
@@ -184,8 +148,22 @@ class Journal {
   absl::Status RefoldIfNeeded(StoreReader& reader);
   bool Enqueue(Item item);
   void WriterLoop();
-  void RunBatch(std::vector<Item> items);
+  bool TakeItems(bool wait, std::vector<Item>& items);
+  // Decides what it can of the items; `decided`, the batch before, is handed on when the loading is
+  // done, and then names the new one.
+  void Decide(std::vector<Item> items, std::shared_ptr<Decided>& decided);
+  void DecideItem(Item item, const Batch::Loader& load, Decided& decided);
   void FireDueTimers();
+  // Has the storing thread load, and then commit what was decided before, if anything; returns when
+  // it is loaded.
+  absl::StatusOr<LoadResult> Load(const LoadRequest& request, std::shared_ptr<Decided>* before);
+  // Queues work for the storing thread. At most two batches and a pruning are there at once.
+  void ToStore(std::function<void()> work);
+  void StoreLoop();
+  // Until the storing thread has nothing to do.
+  void AwaitStore();
+  void Commit(Decided& decided);
+  void PruneReceipts(absl::Time now);
   void AnswerLoop();
   void ReaderLoop();
   void Fail(absl::Status status);
@@ -194,6 +172,7 @@ class Journal {
   const JournalOptions options_;
   Store* const store_;
   const base::Clock* const clock_;
+  const Batch::Parts parts_;
 
   base::Counter& commands_;
   base::Counter& refusals_;
@@ -208,6 +187,13 @@ class Journal {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::function<void(const base::TimerDue&)> fire_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> wakes_ ABSL_GUARDED_BY(mutex_);
+
+  std::vector<base::TimerDue> firing_ ABSL_GUARDED_BY(mutex_);  // handed out, not committed yet
+
+  absl::Mutex store_mutex_;
+  std::deque<std::function<void()>> store_work_ ABSL_GUARDED_BY(store_mutex_);
+  bool store_busy_ ABSL_GUARDED_BY(store_mutex_) = false;
+  bool store_end_ ABSL_GUARDED_BY(store_mutex_) = false;
 
   absl::Mutex answers_mutex_;
   std::deque<std::function<void()>> answers_ ABSL_GUARDED_BY(answers_mutex_);
@@ -226,9 +212,11 @@ class Journal {
   absl::Time next_timer_check_ = absl::InfinitePast();
   absl::Time next_prune_ = absl::InfinitePast();
   std::unique_ptr<StoreReader> timer_reader_;
-  std::vector<base::TimerDue> firing_;  // handed out, not decided yet
+  Batch::Positions decided_;                 // behind the last batch, committed or not
+  std::shared_ptr<const Batch> last_batch_;  // stands in for the store until it is committed
 
   std::thread writer_;
+  std::thread storing_;
   std::thread answering_;
   std::vector<std::thread> readers_;
 };
@@ -260,16 +248,6 @@ class JournalSnapshot final : public base::Snapshot {
   int64_t position_;
   mutable std::vector<std::string> subjects_;
 };
-
-// The receipt's caller part.
-ReceiptKey ReceiptKeyOf(const base::Caller& caller, const std::string& request_id);
-
-// How a timer calls: as `service:<name>`, with a request id that follows from stream, name and due
-// time, so that it takes effect once however often it is fired.
-CallInfo TimerCall(const Model& model, const base::TimerDue& due);
-
-// Rounds of reads() that a decision may take.
-inline constexpr int kReadRoundsMax = 3;
 
 }  // namespace fettle::journal
 

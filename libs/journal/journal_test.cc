@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <random>
 #include <set>
@@ -480,15 +481,18 @@ TEST_F(JournalTest, ListsArePagedInOrder) {
   EXPECT_THAT(names.get_future().get(), ::testing::ElementsAre("a", "b", "c", "d", "e"));
 }
 
-// A store that fails at its nth commit, as a full disk does.
-class FailingStore final : public Store {
+// A store whose commits first do what the test says: fail, as on a full disk, or wait.
+class HookedStore final : public Store {
  public:
-  FailingStore(Store* inner, int good) : inner_(inner), good_(good) {}
+  HookedStore(Store* inner, std::function<absl::Status()> before_commit)
+      : inner_(inner), before_commit_(std::move(before_commit)) {}
   absl::StatusOr<LoadResult> Load(const LoadRequest& request) override {
     return inner_->Load(request);
   }
   absl::Status Commit(const WriteBatch& batch) override {
-    if (good_-- <= 0) return absl::ResourceExhaustedError("database or disk is full");
+    // The journal's own row at its start.
+    if (batch.events.empty() && batch.access.empty()) return inner_->Commit(batch);
+    FETTLE_RETURN_IF_ERROR(before_commit_());
     return inner_->Commit(batch);
   }
   absl::StatusOr<std::unique_ptr<StoreReader>> NewReader() override { return inner_->NewReader(); }
@@ -499,12 +503,110 @@ class FailingStore final : public Store {
 
  private:
   Store* const inner_;
-  int good_;
+  const std::function<absl::Status()> before_commit_;
 };
+
+// While one batch is on its way to the disk, the next is decided on top of it: the tests hold the
+// first commit up until the others must have been decided.
+class OverlapTest : public JournalTest {
+ protected:
+  void StartHeld() {
+    journal_.reset();
+    store_in_use_ = std::make_unique<HookedStore>(store_.get(), [this] {
+      if (commits_++ == 0) {
+        first_commit_begins_.set_value();
+        release_.get_future().wait();
+        return first_commit_;
+      }
+      return absl::OkStatus();
+    });
+    journal_ =
+        *Journal::Open(ModelOf<CounterRules>(), {}, store_in_use_.get(), &clock_, metrics_.get());
+  }
+  // Until everything that was sent is decided: nothing is left in the queue, and the writer waits
+  // for the store.
+  static void LetDecide() { absl::SleepFor(absl::Milliseconds(50)); }
+
+  std::unique_ptr<HookedStore> store_in_use_;
+  int commits_ = 0;
+  std::promise<void> first_commit_begins_, release_;
+  absl::Status first_commit_;
+};
+
+TEST_F(OverlapTest, ABatchSeesWhatTheOneBeforeItDidThoughItIsNotOnTheDiskYet) {
+  StartHeld();
+  const std::string request = NewId();
+  auto opened = Send(std::make_unique<OpenCommand>("a"), request);
+  first_commit_begins_.get_future().wait();
+
+  // The unique name is held, the receipt is known, the version is the next.
+  auto taken = Send(std::make_unique<OpenCommand>("a"));
+  auto repeated = Send(std::make_unique<OpenCommand>("a"), request);
+  LetDecide();
+  EXPECT_EQ(opened.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  EXPECT_EQ(taken.wait_for(std::chrono::seconds(0)), std::future_status::timeout)
+      << "a refusal that rests on what is not committed is not told";
+  release_.set_value();
+  const Result first = opened.get();
+  ASSERT_TRUE(first.answer.status.ok()) << first.answer.status;
+  EXPECT_EQ(base::ReasonOf(taken.get().answer.status), "NAME_TAKEN");
+  const Result again = repeated.get();
+  EXPECT_TRUE(again.answer.replayed);
+  EXPECT_EQ(again.answer.response, first.answer.response);
+  EXPECT_EQ(Log(Log::kEvents).size(), 1u);
+}
+
+TEST_F(OverlapTest, StreamsAndPositionsGoOnWithoutAGap) {
+  StartHeld();
+  auto opened = Send(std::make_unique<OpenCommand>("a"));
+  first_commit_begins_.get_future().wait();
+  auto other = Send(std::make_unique<OpenCommand>("b"));
+  LetDecide();
+  release_.set_value();
+  const std::string id = opened.get().opened().counter_id();
+  EXPECT_TRUE(other.get().answer.status.ok());
+  std::vector<std::future<Result>> adds;
+  for (int i = 0; i < 60; ++i) {
+    auto add = std::make_unique<AddCommand>(id, 1);
+    add->expected_version = 1 + i;
+    adds.push_back(Send(std::move(add)));
+    if (i % 7 == 0) std::this_thread::yield();
+  }
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(adds[i].get().added().total(), i + 1);
+  const std::vector<StoredEvent> events = Log(Log::kEvents);
+  ASSERT_EQ(events.size(), 62u);
+  for (size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].position, static_cast<int64_t>(i) + 1);
+  }
+}
+
+TEST_F(OverlapTest, WhatWasDecidedOnALostBatchIsLostWithIt) {
+  StartHeld();
+  first_commit_ = absl::ResourceExhaustedError("database or disk is full");
+  auto opened = Send(std::make_unique<OpenCommand>("a"));
+  first_commit_begins_.get_future().wait();
+  auto taken = Send(std::make_unique<OpenCommand>("a"));
+  auto other = Send(std::make_unique<OpenCommand>("b"));
+  LetDecide();
+  release_.set_value();
+  for (auto* result : {&opened, &taken, &other}) {
+    EXPECT_TRUE(absl::IsUnavailable(result->get().answer.status));
+  }
+  journal_->Stop();
+  EXPECT_EQ(commits_, 1);
+  journal_.reset();
+  Start();
+  EXPECT_TRUE(Log(Log::kEvents).empty());
+  EXPECT_TRUE(Log(Log::kAccess).empty());
+}
 
 TEST_F(JournalTest, AFailedCommitIsNeverAcknowledgedAndTheJournalTakesNoMore) {
   journal_.reset();
-  FailingStore failing(store_.get(), 1);
+  int commits = 0;
+  HookedStore failing(store_.get(), [&commits] {
+    return commits++ == 0 ? absl::OkStatus()
+                          : absl::ResourceExhaustedError("database or disk is full");
+  });
   journal_ = *Journal::Open(ModelOf<CounterRules>(), {}, &failing, &clock_, metrics_.get());
   EXPECT_TRUE(Send(std::make_unique<OpenCommand>("a")).get().answer.status.ok());
   EXPECT_TRUE(absl::IsUnavailable(Send(std::make_unique<OpenCommand>("b")).get().answer.status));

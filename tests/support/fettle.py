@@ -139,10 +139,14 @@ class Kafka:
 
 
 class Fettle:
-    """`with Fettle() as f:` runs the services; f.call("referral.GetReferral", {...}, token=...)."""
+    """`with Fettle() as f:` runs the services; f.call("referral.GetReferral", {...}, token=...).
 
-    def __init__(self, services=SERVICES, kafka="none", home=None, settings=None):
+    `started`: those of them that run from the beginning; the others wait for start().
+    """
+
+    def __init__(self, services=SERVICES, kafka="none", home=None, settings=None, started=None):
         self.services = services
+        self.started = started or services
         self.kafka = kafka
         self.home = pathlib.Path(home or tempfile.mkdtemp(prefix="fettle-"))
         self.keep = home is not None
@@ -155,9 +159,9 @@ class Fettle:
     def __enter__(self):
         subprocess.run([ROOT / "deploy/pki/make-development-pki", self.home / "pki"], check=True,
                        stdout=subprocess.DEVNULL)
-        for service in self.services:
+        for service in self.started:
             self.start(service)
-        for service in self.services:
+        for service in self.started:
             self.wait_ready(service)
         return self
 
