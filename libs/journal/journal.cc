@@ -587,7 +587,9 @@ void Journal::ReaderLoop() {
       if (made.ok()) reader = *std::move(made);
       status = made.status();
     }
-    if (status.ok()) status = reader->Refresh();
+    if (status.ok()) {
+      status = reader->Refresh(absl::Now() + absl::Milliseconds(options_.query_ms_max));
+    }
     absl::StatusOr<int64_t> position = 0;
     if (status.ok()) {
       position = reader->LastPosition(Log::kEvents);

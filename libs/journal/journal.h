@@ -49,6 +49,8 @@ struct JournalOptions {
   // Their bytes; one command may always wait.
   int64_t queue_bytes_max = 32 << 20;
   int64_t reader_threads = 2;
+  // Longest time that one query may read, and so hold its snapshot.
+  int64_t query_ms_max = 10'000;
   // Queries that may wait for a reader.
   int64_t queries_max = 1'024;
   // Published bytes of one event; below the broker's message.max.bytes with room for headers.

@@ -165,7 +165,7 @@ class MemoryReader : public StoreReader {
   explicit MemoryReader(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   ~MemoryReader() override { shared_->GiveBack(snapshot_); }
 
-  absl::Status Refresh() override {
+  absl::Status Refresh(absl::Time) override {
     Release();
     snapshot_ = shared_->Take();
     return absl::OkStatus();

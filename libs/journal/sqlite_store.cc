@@ -179,8 +179,9 @@ class SqliteReader : public StoreReader {
     return reader;
   }
 
-  absl::Status Refresh() override {
+  absl::Status Refresh(absl::Time until) override {
     Release();
+    db_->EndStatementsAt(until);
     FETTLE_RETURN_IF_ERROR(begin_.Run());
     // BEGIN alone takes no snapshot; the first read does.
     return pin_.Run();

@@ -128,8 +128,10 @@ class StoreReader {
   // Before the store is destroyed.
   virtual ~StoreReader() = default;
   // Ends the snapshot and begins a new one that sees everything committed before the call. Comes
-  // before any other call, also after Release().
-  virtual absl::Status Refresh() = 0;
+  // before any other call, also after Release(). Reads that last beyond `until` end with
+  // DEADLINE_EXCEEDED.
+  virtual absl::Status Refresh(absl::Time until) = 0;
+  absl::Status Refresh() { return Refresh(absl::InfiniteFuture()); }
   // Ends the snapshot, so that an idle reader holds nothing back.
   virtual void Release() = 0;
   virtual absl::StatusOr<LoadResult> Load(const LoadRequest& request) = 0;
