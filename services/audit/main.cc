@@ -82,6 +82,7 @@ int Run(int argc, char** argv) {
         FETTLE_RETURN_IF_ERROR(WriteVerifierKey(data_dir + "/log.pub", verifier_key + "\n"));
         publishers = std::make_unique<Publishers>(targets, parts.identity());
         journal::ConsumerOptions options;
+        options.name = "audit";
         options.database_path = data_dir + "/log.db";
         options.kafka = parts.kafka();
         options.topics = {"fettle.person.v1", "fettle.referral.v1", "fettle.training.v1",

@@ -5,8 +5,10 @@ import sys
 import time
 import unittest
 
+from confluent_kafka import Producer
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fettle import BUILD, ROOT, SERVICES, Fettle, Kafka  # noqa: E402
+from fettle import BUILD, ROOT, SERVICES, Fettle, Kafka, message, new_id  # noqa: E402
 
 CATCH_UP_SECONDS_MAX = 30
 TOPICS = [f"fettle.{s}.v1" for s in ("person", "referral")] + ["fettle.access.v1"]
@@ -93,6 +95,23 @@ class BusTest(unittest.TestCase):
         data[len(data) // 2] ^= 1
         export.write_bytes(data)
         self.assertNotEqual(fettle("audit", "verify", str(export), "--key", key).returncode, 0)
+
+    def test_6_what_a_consumer_parks_is_on_the_dead_letter_topic(self):
+        event = message("fettle.referral.v1.ReferralEvent")()
+        stream = new_id()
+        for field, value in (("source", "urn:fettle:referral:elsewhere"), ("position", 1), ("stream_id", stream), ("version", 1),
+                             ("type", "uk.nhs.fettle.referral.ReferralTeleported.v1"), ("id", "referral.elsewhere.1"),
+                             ("correlation_id", stream)):
+            setattr(event.header, field, value)
+        producer = Producer({"bootstrap.servers": self.kafka.address})
+        producer.produce("fettle.referral.v1", key=stream, value=event.SerializeToString(), headers={"ce_id": "referral.elsewhere.1"})
+        self.assertEqual(producer.flush(30), 0)
+        line = self.eventually("the parked row is mirrored", lambda: self.kcat("fettle.referral.v1.dlq", "%k %h\n")).decode()
+        self.assertTrue(line.startswith(stream), line)
+        for header in ("ce_id=referral.elsewhere.1", "fettle-dlq-consumer=analytics", "fettle-dlq-code=UNIMPLEMENTED",
+                       "fettle-dlq-cause=", "fettle-dlq-source=urn:fettle:referral:elsewhere", "fettle-dlq-position=1"):
+            self.assertIn(header, line)
+        self.assertEqual(self.kcat("fettle.referral.v1.dlq", "%s"), event.SerializeToString())
 
 
 if __name__ == "__main__":
