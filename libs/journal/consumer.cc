@@ -321,6 +321,7 @@ class FollowingConsumer final : public Consumer {
         FETTLE_RETURN_IF_ERROR(ServeRedrives());
       }
       FETTLE_RETURN_IF_ERROR(FetchGaps(false));
+      handler_->Idle();
       Wait(absl::Milliseconds(options_.feed_poll_ms));
       FETTLE_RETURN_IF_ERROR(ServeRedrives());
     }
@@ -477,6 +478,7 @@ class FollowingConsumer final : public Consumer {
       const absl::Time now = absl::Now();
       if (messages->empty()) {
         FETTLE_RETURN_IF_ERROR(Commit());
+        if (!inbox_->open()) handler_->Idle();
         if (fill_ && now - last_message >= absl::Milliseconds(options_.gap_ms_max)) {
           fill_ = false;
           FETTLE_RETURN_IF_ERROR(Fill());

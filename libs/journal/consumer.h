@@ -54,6 +54,9 @@ class EventHandler {
   // Before the commit of a batch of 1 to `batch_events_max` events, and after it.
   virtual absl::Status BeforeCommit() { return absl::OkStatus(); }
   virtual void AfterCommit() {}
+  // Now and then when nothing comes, several times a second while the source of the events answers;
+  // outside of a transaction. It must not block.
+  virtual void Idle() {}
   // Once, after the thread has ended and before the database is closed: statements that were
   // prepared must go.
   virtual void Close() {}
