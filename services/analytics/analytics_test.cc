@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@
 #include "libs/journal/consumer.h"
 #include "libs/journal/inbox_testing.h"
 #include "services/analytics/analytics_service.h"
+#include "services/analytics/domain/disclosure_testing.h"
+#include "services/analytics/domain/small_numbers.h"
 #include "services/analytics/figures.h"
 #include "services/analytics/projection.h"
 
@@ -331,9 +334,149 @@ TEST_F(AnalyticsTest, Budgets) {
   EXPECT_EQ(Value("PHB1", "", "", true), "8");
   EXPECT_EQ(Value("PHB6_ALLOCATION", "QAA"), "80000");
   EXPECT_EQ(Value("PHB6_SPEND", "QAA"), "32000") << "what was reversed is not spent";
-  EXPECT_EQ(Value("PHB6_SPEND", "QAA", "2026-03"), "32000");
   EXPECT_EQ(Value("PHB6_SPEND", "QAA", "2026-04"), "*") << "one person's";
+  EXPECT_EQ(Value("PHB6_SPEND", "QAA", "2026-03"), "*") << "would tell the one person's";
+  EXPECT_EQ(Value("PHB6_SPEND", "", "2026-04"), "*");
+  EXPECT_EQ(Value("PHB6_SPEND", "", "2026-04", /*national=*/true), "*") << "QAA is the whole of it";
+  EXPECT_EQ(Value("PHB6_ALLOCATION", "QAA", "2026-03"), "80000") << "no small one beside it";
   EXPECT_EQ(Value("PHB6", "QAA"), "40");
+}
+
+// Four areas with money: one person's in QBB and unknown, eight or more in the others; in QDD all
+// have an allocation and one has spent.
+Journals Purses() {
+  using namespace budget::v1;
+  Journals all = Cohort();
+  all.RegisterIcb("QDD");
+  all.RegisterIcb("QEE");
+  int number = 0;
+  const auto open = [&](const std::string& icb, int people, const std::string& date) {
+    std::vector<std::string> ids;
+    for (int i = 0; i < people; ++i) {
+      ids.push_back("x" + std::to_string(++number));
+      all.RequestBudget(ids.back(), "person-" + ids.back(), icb, "2026-03-01");
+      all.Transact(ids.back(), TRANSACTION_KIND_ALLOCATION, 1'000'00 + number, date);
+    }
+    return ids;
+  };
+  for (const std::string& id : open("QBB", 1, "2026-03-05")) {
+    all.Transact(id, TRANSACTION_KIND_PAYMENT, 777'00, "2026-03-06");
+  }
+  for (const std::string& id : open("", 1, "2026-04-05")) {
+    all.Transact(id, TRANSACTION_KIND_PAYMENT, 333'00, "2026-05-06");
+  }
+  all.Transact(open("QDD", 9, "2026-03-05").front(), TRANSACTION_KIND_PAYMENT, 555'00,
+               "2026-03-06");
+  for (const std::string& id : open("QEE", 20, "2026-03-05")) {
+    for (const char* date : {"2026-03-06", "2026-04-06", "2026-05-06"}) {
+      all.Transact(id, TRANSACTION_KIND_PAYMENT, 10'01, date);
+    }
+  }
+  return all;
+}
+
+// INV-121, for what is published together: what is not told does not follow from what is, by
+// subtraction or by ratio, whichever way it is asked for.
+TEST_F(AnalyticsTest, NothingSuppressedFollowsFromTheRest) {
+  using Values = std::map<AreaMonth, std::string>;
+  const auto read = [&](const v1::GetFiguresRequest& request, bool national) {
+    std::map<std::string, Values> measures;
+    const v1::GetFiguresResponse response = Figures(request, national);
+    for (const v1::Figure& figure : response.figures()) {
+      const bool whole = figure.area_level() == v1::AREA_LEVEL_REGION ||
+                         figure.area_level() == v1::AREA_LEVEL_NATIONAL;
+      if (figure.state() == v1::VALUE_STATE_MISSING) continue;
+      measures[figure.measure_id()][{whole ? kAllAreas : figure.area(), figure.month()}] =
+          figure.value();
+    }
+    return measures;
+  };
+  for (const Journals& all : {Cohort(), Purses()}) {
+    ASSERT_NO_FATAL_FAILURE(Take(all, /*from_nothing=*/true));
+    for (const bool national : {false, true}) {
+      v1::GetFiguresRequest everything;
+      everything.set_by_month(true);
+      std::map<std::string, Values> measures = read(everything, national);
+      int suppressed = 0;
+      for (const char* measure : {"PHB6_ALLOCATION", "PHB6_SPEND"}) {
+        std::set<AreaMonth> cells, hidden;
+        for (const auto& [at, value] : measures[measure]) {
+          if (value != "0") cells.insert(at);
+          if (value == kSuppressed) hidden.insert(at);
+        }
+        EXPECT_THAT(Recovered(cells, hidden), IsEmpty()) << measure;
+        suppressed += static_cast<int>(hidden.size());
+      }
+      EXPECT_GT(suppressed, 0);
+      for (const auto& [at, value] : measures["PHB6"]) {
+        const bool parts_shown = measures["PHB6_ALLOCATION"].at(at) != kSuppressed &&
+                                 measures["PHB6_SPEND"].at(at) != kSuppressed;
+        EXPECT_EQ(value != kSuppressed, parts_shown) << at.first;
+      }
+
+      v1::GetFiguresRequest part;
+      for (const auto& [measure, values] : measures) {
+        for (const auto& [at, value] : values) {
+          part.set_measure_id(measure);
+          part.set_icb(at.first == kAllAreas ? "" : at.first);
+          part.set_month(at.second);
+          EXPECT_EQ(read(part, national)[measure][at], value) << measure;
+        }
+      }
+    }
+  }
+  // QDD: ten people were given money, one spent it.
+  EXPECT_EQ(Value("PHB6_SPEND", "QDD"), "*");
+  EXPECT_EQ(Value("PHB6", "QDD"), "*");
+  EXPECT_EQ(Value("PHB6", "QEE") == "*", Value("PHB6_SPEND", "QEE") == "*");
+}
+
+// The same of counts, for which rounding is enough: whatever is suppressed could still be one of
+// several numbers, as far as areas, months and their totals tell.
+TEST_F(AnalyticsTest, NoSuppressedCountFollowsFromTheRest) {
+  ASSERT_NO_FATAL_FAILURE(Take(Cohort()));
+  for (const char* measure : {"SP4_RECEIVED", "SP4_CONTACTED", "SP4_WAITING"}) {
+    v1::GetFiguresRequest request;
+    request.set_measure_id(measure);
+    request.set_by_month(true);
+    struct Range {
+      int64_t low, high;
+    };
+    std::map<AreaMonth, Range> ranges;
+    std::set<AreaMonth> hidden;
+    const v1::GetFiguresResponse response = Figures(request);
+    for (const v1::Figure& figure : response.figures()) {
+      if (figure.state() == v1::VALUE_STATE_MISSING) continue;
+      const AreaMonth at(figure.area_level() == v1::AREA_LEVEL_REGION ? kAllAreas : figure.area(),
+                         figure.month());
+      if (figure.value() == kSuppressed) {
+        hidden.insert(at);
+        ranges[at] = {1, kShownFrom - 1};
+      } else {
+        const int64_t shown = std::stoll(figure.value());
+        ranges[at] = shown == 0 ? Range{0, 0} : Range{std::max(shown - 2, kShownFrom), shown + 2};
+      }
+    }
+    ASSERT_FALSE(hidden.empty());
+    for (const AreaMonth& at : hidden) {
+      for (const bool along_area : {true, false}) {
+        // at = total - other parts, or the sum of all parts.
+        const bool is_total = along_area ? at.second == kAllMonths : at.first == kAllAreas;
+        Range range{0, 0};
+        for (const auto& [other, other_range] : ranges) {
+          if (other == at || (along_area ? other.first != at.first : other.second != at.second)) {
+            continue;
+          }
+          const bool adds =
+              is_total || (along_area ? other.second == kAllMonths : other.first == kAllAreas);
+          range.low += adds ? other_range.low : -other_range.high;
+          range.high += adds ? other_range.high : -other_range.low;
+        }
+        EXPECT_GE(std::min(range.high, kShownFrom - 1) - std::max<int64_t>(range.low, 1), 1)
+            << measure << " " << at.first << " " << at.second;
+      }
+    }
+  }
 }
 
 // INV-102, INV-113: people once, completions each; over areas they may add up to more than the

@@ -10,10 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "libs/base/check.h"
 #include "libs/base/date.h"
 #include "libs/base/status.h"
 #include "libs/journal/consumer.h"
 #include "services/analytics/domain/distribution.h"
+#include "services/analytics/domain/protected_sums.h"
 #include "services/analytics/domain/small_numbers.h"
 
 namespace fettle::analytics {
@@ -22,7 +24,7 @@ namespace {
 enum class Kind {
   kCount,    // rows: people, things counted
   kMoney,    // rows: people, pence
-  kPercent,  // rows: people, numerator, denominator; of the whole time only
+  kPercent,  // spend of allocation, as both are published; of the whole time only
   kMedian,   // rows: people, value, how often
   kNinetieth,
 };
@@ -69,6 +71,9 @@ constexpr const char* kWaits =
   ") "                                                                                    \
   "FROM ledger l JOIN budget x ON x.id = l.budget" FETTLE_JOIN_ROOT "GROUP BY 1, 2"
 
+constexpr const char* kAllocated = FETTLE_LEDGER("allocated_pence");
+constexpr const char* kSpent = FETTLE_LEDGER("spent_pence");
+
 constexpr Measure kMeasures[] = {
     {"SP1", "People referred to social prescribing (SNOMED CT 871731000000106), by first referral",
      1, v1::UNIT_PEOPLE, Kind::kCount, "referral",
@@ -100,15 +105,11 @@ constexpr Measure kMeasures[] = {
      "UNION ALL SELECT DISTINCT $AREA, substr(x.requested_date, 1, $M), NULL FROM budget x) "
      "GROUP BY 1, 2"},
     {"PHB6_ALLOCATION", "Money allocated to personal health budgets", 1, v1::UNIT_PENCE,
-     Kind::kMoney, "budget", FETTLE_LEDGER("allocated_pence")},
+     Kind::kMoney, "budget", kAllocated},
     {"PHB6_SPEND", "Money spent from personal health budgets", 1, v1::UNIT_PENCE, Kind::kMoney,
-     "budget", FETTLE_LEDGER("spent_pence")},
+     "budget", kSpent},
     {"PHB6", "Spend against allocation of personal health budgets", 1, v1::UNIT_PERCENT,
-     Kind::kPercent, "budget",
-     "SELECT $AREA, substr(l.date, 1, $M), "
-     "count(DISTINCT CASE WHEN l.allocated_pence <> 0 THEN " FETTLE_PERSON
-     " END), sum(l.spent_pence), sum(l.allocated_pence) "
-     "FROM ledger l JOIN budget x ON x.id = l.budget" FETTLE_JOIN_ROOT "GROUP BY 1, 2"},
+     Kind::kPercent, "budget", nullptr},
     {"TR1", "People trained: with at least one completion, each counted once in each area", 1,
      v1::UNIT_PEOPLE, Kind::kCount, "training",
      "SELECT $AREA, substr(x.date, 1, $M), count(DISTINCT x.practitioner), "
@@ -123,66 +124,59 @@ constexpr Measure kMeasures[] = {
 #undef FETTLE_REFERRALS
 #undef FETTLE_LEDGER
 
-// Stands for all areas together; no ODS code looks like it.
-constexpr char kWhole[] = "*";
-
 struct Cell {
   int64_t people = 0;
   int64_t value = 0;
-  int64_t denominator = 0;
   Distribution distribution;
 };
-// (area: kWhole first, then "" for those without one, then the ICBs; month: "" first)
-using Cells = std::map<std::pair<std::string, std::string>, Cell>;
+// The whole first, then those without an area, then the ICBs; the whole time first.
+using Cells = std::map<AreaMonth, Cell>;
 
-absl::Status ReadCells(sqlite::Database& db, const Measure& measure, bool by_area, bool by_month,
-                       Cells& cells) {
+// Sums of money, and which of them are not told. The same whatever part of them is asked for: two
+// answers must not tell together what neither tells alone.
+struct Sums {
+  Cells cells;
+  std::set<AreaMonth> hidden;
+};
+
+// As they may be published; nothing when there is nothing that a figure could be made of.
+using Published = std::map<AreaMonth, std::optional<std::string>>;
+
+absl::Status ReadCells(sqlite::Database& db, Kind kind, const char* measure_sql, bool by_area,
+                       bool by_month, Cells& cells) {
   const std::string sql = absl::StrReplaceAll(
-      measure.sql, {{"$AREA", by_area ? "x.icb" : "'*'"}, {"$M", by_month ? "7" : "0"}});
+      measure_sql, {{"$AREA", by_area ? "x.icb" : "'*'"}, {"$M", by_month ? "7" : "0"}});
   FETTLE_ASSIGN_OR_RETURN(sqlite::Statement rows, db.Prepare(std::string_view(sql)));
   while (true) {
     FETTLE_ASSIGN_OR_RETURN(const bool row, rows.Step());
     if (!row) return absl::OkStatus();
     Cell& cell = cells[{std::string(rows.Bytes(0)), std::string(rows.Bytes(1))}];
     cell.people = rows.Int(2);
-    switch (measure.kind) {
-      case Kind::kCount:
-      case Kind::kMoney:
-        cell.value = rows.Int(3);
-        break;
-      case Kind::kPercent:
-        cell.value = rows.Int(3);
-        cell.denominator = rows.Int(4);
-        break;
-      case Kind::kMedian:
-      case Kind::kNinetieth:
-        cell.distribution[rows.Int(3)] = rows.Int(4);
-        break;
+    if (kind == Kind::kMedian || kind == Kind::kNinetieth) {
+      cell.distribution[rows.Int(3)] = rows.Int(4);
+    } else {
+      cell.value = rows.Int(3);
     }
   }
 }
 
-// As it may be published; nothing when there is nothing that it could be made of.
-std::optional<std::string> Publish(const Measure& measure, const Cell& cell, bool national) {
-  switch (measure.kind) {
+// One that does not add up to others, or is rounded.
+std::optional<std::string> Publish(Kind kind, const Cell& cell, bool national) {
+  switch (kind) {
     case Kind::kCount:
       // Many referrals of few people tell as much about them as few.
       if (!national && cell.people > 0 && cell.people < kShownFrom) return kSuppressed;
       return Hes2018Count(cell.value, national);
-    case Kind::kMoney:
-      if (cell.people == 0) return "0";
-      return Hes2018Statistic(cell.people, std::to_string(cell.value), national);
-    case Kind::kPercent:
-      if (cell.denominator <= 0) return std::nullopt;
-      return Hes2018Statistic(
-          cell.people, std::to_string((cell.value * 100 + cell.denominator / 2) / cell.denominator),
-          national);
     case Kind::kMedian:
       return Hes2018Statistic(cell.people, Median(cell.distribution), national);
     case Kind::kNinetieth:
       return Hes2018Statistic(cell.people, std::to_string(Percentile(cell.distribution, 90)),
                               national);
+    case Kind::kMoney:
+    case Kind::kPercent:
+      break;
   }
+  FETTLE_CHECK(false, "money is published as a table");
   return std::nullopt;
 }
 
@@ -232,29 +226,24 @@ class Answer {
     const bool whole_time = request_.month().empty();
     const bool months = (!whole_time || request_.by_month()) && measure.kind != Kind::kPercent;
     if (!whole_time && !months) return absl::OkStatus();
-    Cells cells;
-    for (const bool by_area : {false, true}) {
-      if (one_area && !by_area) continue;
-      if (whole_time) FETTLE_RETURN_IF_ERROR(ReadCells(db_, measure, by_area, false, cells));
-      if (months) FETTLE_RETURN_IF_ERROR(ReadCells(db_, measure, by_area, true, cells));
-    }
+    FETTLE_ASSIGN_OR_RETURN(const Published published, PublishedOf(measure, whole_time, months));
     // Areas that have nothing are shown as such.
     std::set<std::string> areas = icbs_;
     if (one_area) {
       areas = {request_.icb()};
     } else {
-      areas.insert(kWhole);
+      areas.insert(kAllAreas);
     }
     for (const std::string& area : areas) {
-      if (!cells.contains({area, request_.month()})) {
+      if (!published.contains({area, request_.month()})) {
         AddFigure(measure, area, request_.month(), std::nullopt);
       }
     }
-    for (const auto& [at, cell] : cells) {
+    for (const auto& [at, value] : published) {
       const auto& [area, month] = at;
       if (one_area && area != request_.icb()) continue;
-      if (!whole_time && month != request_.month()) continue;
-      AddFigure(measure, area, month, Publish(measure, cell, national_ && area == kWhole));
+      if (whole_time ? month != kAllMonths && !months : month != request_.month()) continue;
+      AddFigure(measure, area, month, value);
     }
     // Wholly in order of area and month, the missing ones among the others.
     auto* figures = response_.mutable_figures();
@@ -267,6 +256,62 @@ class Answer {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<Published> PublishedOf(const Measure& measure, bool whole_time, bool months) {
+    Published published;
+    if (measure.kind == Kind::kMoney) {
+      FETTLE_ASSIGN_OR_RETURN(const Sums* sums, SumsOf(measure.sql));
+      for (const auto& [at, cell] : sums->cells) {
+        published[at] = sums->hidden.contains(at) ? kSuppressed : std::to_string(cell.value);
+      }
+      return published;
+    }
+    if (measure.kind == Kind::kPercent) {
+      FETTLE_ASSIGN_OR_RETURN(const Sums* spent, SumsOf(kSpent));
+      FETTLE_ASSIGN_OR_RETURN(const Sums* allocated, SumsOf(kAllocated));
+      for (const auto& [at, cell] : allocated->cells) {
+        if (at.second == kAllMonths) published[at] = Percent(*spent, *allocated, at);
+      }
+      return published;
+    }
+    Cells cells;
+    for (const bool by_area : {false, true}) {
+      if (!request_.icb().empty() && !by_area) continue;
+      for (const bool by_month : {false, true}) {
+        if (by_month ? !months : !whole_time) continue;
+        FETTLE_RETURN_IF_ERROR(ReadCells(db_, measure.kind, measure.sql, by_area, by_month, cells));
+      }
+    }
+    for (const auto& [at, cell] : cells) {
+      published[at] = Publish(measure.kind, cell, national_ && at.first == kAllAreas);
+    }
+    return published;
+  }
+
+  // Made of what is published of both, so that it tells nothing that they do not.
+  static std::optional<std::string> Percent(const Sums& spent, const Sums& allocated,
+                                            const AreaMonth& at) {
+    if (spent.hidden.contains(at) || allocated.hidden.contains(at)) return kSuppressed;
+    const int64_t whole = allocated.cells.at(at).value;
+    if (whole <= 0) return std::nullopt;
+    return std::to_string((spent.cells.at(at).value * 100 + whole / 2) / whole);
+  }
+
+  // Both sums are of the same rows of the ledger, so they have the same cells.
+  absl::StatusOr<const Sums*> SumsOf(const char* sql) {
+    const auto [at, is_new] = sums_.try_emplace(sql);
+    Sums& sums = at->second;
+    if (!is_new) return &sums;
+    for (const bool by_area : {false, true}) {
+      for (const bool by_month : {false, true}) {
+        FETTLE_RETURN_IF_ERROR(ReadCells(db_, Kind::kMoney, sql, by_area, by_month, sums.cells));
+      }
+    }
+    std::map<AreaMonth, int64_t> people;
+    for (const auto& [cell_at, cell] : sums.cells) people[cell_at] = cell.people;
+    sums.hidden = HiddenSums(people);
+    return &sums;
+  }
+
   void AddFigure(const Measure& measure, const std::string& area, const std::string& month,
                  const std::optional<std::string>& value) {
     v1::Figure& figure = *response_.add_figures();
@@ -275,7 +320,7 @@ class Answer {
     figure.set_edition(measure.edition);
     figure.set_unit(measure.unit);
     figure.set_month(month);
-    if (area == kWhole) {
+    if (area == kAllAreas) {
       figure.set_area_level(national_ ? v1::AREA_LEVEL_NATIONAL : v1::AREA_LEVEL_REGION);
     } else if (area.empty()) {
       figure.set_area_level(v1::AREA_LEVEL_UNKNOWN);
@@ -302,6 +347,7 @@ class Answer {
   const bool national_;
   std::vector<journal::Consumer::SourceProgress> progress_;
   std::set<std::string> icbs_;
+  std::map<std::string, Sums> sums_;  // by their SQL
   v1::GetFiguresResponse response_;
   int added_ = 0;
 };

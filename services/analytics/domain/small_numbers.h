@@ -17,7 +17,8 @@ inline constexpr int64_t kShownFrom = 8;
 // A count of people, 0 or more, as it may be published.
 std::string Hes2018Count(int64_t people, bool national);
 
-// A mean, a median or a sum that rests on so many people: as it is, or suppressed. Nobody: nothing.
+// A mean or a median that rests on so many people: as it is, or suppressed. Nobody: nothing. For
+// sums see protected_sums.h.
 std::optional<std::string> Hes2018Statistic(int64_t people, const std::string& value,
                                             bool national);
 
