@@ -1,5 +1,7 @@
 #include "libs/journal/control_total.h"
 
+#include <google/protobuf/descriptor.h>
+
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -31,6 +33,26 @@ absl::Status ControlTotal::Add(const Model& model, Log log, const StoredEvent& i
   }
   Add(HeaderOf(*event).id(), log == Log::kEvents ? model.pence(*event) : 0);
   return absl::OkStatus();
+}
+
+Comparison Compare(const ControlTotal& taken, const ControlTotal& published) {
+  if (taken.count() < published.count()) return Comparison::kBehind;
+  const bool same = taken.count() == published.count() && taken.pence() == published.pence() &&
+                    taken.id_hash_sum() == published.id_hash_sum();
+  return same ? Comparison::kMatch : Comparison::kMismatch;
+}
+
+int64_t PenceOf(const Message& event) {
+  const auto* oneof = event.GetDescriptor()->FindOneofByName("event");
+  const auto* kind =
+      oneof == nullptr ? nullptr : event.GetReflection()->GetOneofFieldDescriptor(event, oneof);
+  if (kind == nullptr) return 0;
+  const Message& body = event.GetReflection()->GetMessage(event, kind);
+  const auto* field = body.GetDescriptor()->FindFieldByName("transaction");
+  if (field == nullptr || !body.GetReflection()->HasField(body, field)) return 0;
+  const Message& transaction = body.GetReflection()->GetMessage(body, field);
+  const auto* amount = transaction.GetDescriptor()->FindFieldByName("amount_pence");
+  return amount == nullptr ? 0 : transaction.GetReflection()->GetInt64(transaction, amount);
 }
 
 }  // namespace fettle::journal

@@ -43,6 +43,19 @@ class ControlTotal {
   std::string id_hash_sum_;
 };
 
+// What a consumer's total says of its source's, over the same block.
+enum class Comparison {
+  kMatch,
+  kMismatch,  // other events, or other amounts
+  kBehind,    // fewer events: on their way, or lost
+};
+Comparison Compare(const ControlTotal& taken, const ControlTotal& published);
+
+// Pence that an event moves, for consumers, who have the contract but not the publisher's rules:
+// `amount_pence` of the field `transaction` of what happened, 0 when there is none. By name, so
+// that an event that is added later counts too.
+int64_t PenceOf(const Message& event);
+
 }  // namespace fettle::journal
 
 #endif  // FETTLE_LIBS_JOURNAL_CONTROL_TOTAL_H_

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "libs/base/date.h"
 #include "libs/rpc/adapter.h"
 
 namespace fettle::rpc {
@@ -18,12 +17,12 @@ class PlainAdapter {
  public:
   explicit PlainAdapter(AdapterParts parts) : parts_(std::move(parts)) {}
 
-  // `answer` fills the response; it may read the disk. `people` are those whose data the answer
-  // shows.
+  // `answer` fills the response; it may read the disk, and wait for others until the call's
+  // deadline. `people` are those whose data the answer shows.
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Handle(
       grpc::CallbackServerContext& context, const Request& request, Response& response,
-      std::function<absl::Status(const base::Context& context, const Request& request,
+      std::function<absl::Status(const journal::CallInfo& call, const Request& request,
                                  Response& response, std::vector<std::string>& people)>
           answer) {
     grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
@@ -37,7 +36,7 @@ class PlainAdapter {
   template <class Request, class Response>
   class Call final : public QueryCall {
    public:
-    using Function = std::function<absl::Status(const base::Context&, const Request&, Response&,
+    using Function = std::function<absl::Status(const journal::CallInfo&, const Request&, Response&,
                                                 std::vector<std::string>&)>;
     Call(const AdapterParts& parts, grpc::CallbackServerContext& context,
          grpc::ServerUnaryReactor* reactor, const Request& request, Response& response,
@@ -51,8 +50,8 @@ class PlainAdapter {
     google::protobuf::Message& request() override { return request_; }
     google::protobuf::Message& response() override { return response_; }
     absl::Status Prepare() override { return absl::OkStatus(); }
-    absl::Status Answer(const base::Snapshot&, const base::Context& context) override {
-      return answer_(context, request_, response_, people_);
+    absl::Status Answer(const base::Snapshot&, const base::Context&) override {
+      return answer_(call, request_, response_, people_);
     }
     absl::StatusOr<bool> OpenAtDoor() override { return true; }
     std::vector<std::string> MorePeople() override { return std::move(people_); }

@@ -1,5 +1,6 @@
 #include "services/analytics/analytics_service.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -22,6 +23,18 @@ void Fill(const journal::ControlTotal& total, v1::BlockTotal& message) {
   message.set_id_hash_sum(total.id_hash_sum());
 }
 
+v1::TotalsOutcome OutcomeOf(journal::Comparison comparison) {
+  switch (comparison) {
+    case journal::Comparison::kMatch:
+      return v1::TOTALS_OUTCOME_MATCH;
+    case journal::Comparison::kMismatch:
+      return v1::TOTALS_OUTCOME_MISMATCH;
+    case journal::Comparison::kBehind:
+      return v1::TOTALS_OUTCOME_BEHIND;
+  }
+  return v1::TOTALS_OUTCOME_UNSPECIFIED;
+}
+
 }  // namespace
 
 v1::BlockComparison Compare(int64_t block, const journal::ControlTotal& taken,
@@ -30,11 +43,7 @@ v1::BlockComparison Compare(int64_t block, const journal::ControlTotal& taken,
   comparison.set_block(block);
   Fill(taken, *comparison.mutable_taken());
   Fill(published, *comparison.mutable_published());
-  const bool same = taken.count() == published.count() && taken.pence() == published.pence() &&
-                    taken.id_hash_sum() == published.id_hash_sum();
-  comparison.set_outcome(same                                ? v1::TOTALS_OUTCOME_MATCH
-                         : taken.count() < published.count() ? v1::TOTALS_OUTCOME_BEHIND
-                                                             : v1::TOTALS_OUTCOME_MISMATCH);
+  comparison.set_outcome(OutcomeOf(journal::Compare(taken, published)));
   return comparison;
 }
 
@@ -78,7 +87,8 @@ absl::StatusOr<journal::ControlTotal> TakenTotal(sqlite::Database& db, const std
   return journal::ControlTotal(rows.Int(0), rows.Int(1), std::string(rows.Bytes(2)));
 }
 
-absl::Status AnalyticsServiceImpl::Answer(const v1::GetFiguresRequest& request,
+absl::Status AnalyticsServiceImpl::Answer(const journal::CallInfo&,
+                                          const v1::GetFiguresRequest& request,
                                           v1::GetFiguresResponse& response, People&) {
   return parts_.consumer->Read([&](sqlite::Database& db) -> absl::Status {
     FETTLE_ASSIGN_OR_RETURN(response, analytics::GetFigures(db, request, parts_.national));
@@ -86,7 +96,8 @@ absl::Status AnalyticsServiceImpl::Answer(const v1::GetFiguresRequest& request,
   });
 }
 
-absl::Status AnalyticsServiceImpl::Answer(const v1::GetJourneyRequest& request,
+absl::Status AnalyticsServiceImpl::Answer(const journal::CallInfo&,
+                                          const v1::GetJourneyRequest& request,
                                           v1::GetJourneyResponse& response, People& people) {
   return parts_.consumer->Read([&](sqlite::Database& db) -> absl::Status {
     FETTLE_ASSIGN_OR_RETURN(response, analytics::GetJourney(db, request.correlation_id(), people));
@@ -94,7 +105,7 @@ absl::Status AnalyticsServiceImpl::Answer(const v1::GetJourneyRequest& request,
   });
 }
 
-absl::Status AnalyticsServiceImpl::Answer(const v1::GetProgressRequest&,
+absl::Status AnalyticsServiceImpl::Answer(const journal::CallInfo&, const v1::GetProgressRequest&,
                                           v1::GetProgressResponse& response, People&) {
   FETTLE_ASSIGN_OR_RETURN(const auto sources, parts_.consumer->Progress());
   for (const journal::Consumer::SourceProgress& source : sources) {
@@ -108,7 +119,8 @@ absl::Status AnalyticsServiceImpl::Answer(const v1::GetProgressRequest&,
   return absl::OkStatus();
 }
 
-absl::Status AnalyticsServiceImpl::Answer(const v1::GetControlTotalsRequest& request,
+absl::Status AnalyticsServiceImpl::Answer(const journal::CallInfo& call,
+                                          const v1::GetControlTotalsRequest& request,
                                           v1::GetControlTotalsResponse& response, People&) {
   // urn:fettle:<service>:<journal>[:access]
   const std::vector<std::string> parts = absl::StrSplit(request.source(), ':');
@@ -121,7 +133,7 @@ absl::Status AnalyticsServiceImpl::Answer(const v1::GetControlTotalsRequest& req
     return base::Refuse(absl::StatusCode::kNotFound, "SOURCE_UNKNOWN",
                         "events of this source are not taken here");
   }
-  const absl::Time deadline = absl::Now() + kPublisherWaitMax;
+  const absl::Time deadline = std::min(absl::Now() + kPublisherWaitMax, call.deadline);
   for (int64_t block = request.from_block(); block < request.from_block() + kControlBlocksMax;
        ++block) {
     journal::ControlTotal taken;

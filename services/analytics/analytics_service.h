@@ -49,15 +49,15 @@ class AnalyticsServiceImpl final : public v1::AnalyticsService::CallbackService 
   explicit AnalyticsServiceImpl(const AnalyticsParts& parts)
       : parts_(parts), adapter_(parts.adapter) {}
 
-#define FETTLE_ANALYTICS_RPC(Method)                                                         \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                     \
-                                   const v1::Method##Request* request,                       \
-                                   v1::Method##Response* response) override {                \
-    return adapter_.Handle<v1::Method##Request, v1::Method##Response>(                       \
-        *context, *request, *response,                                                       \
-        [this](const base::Context&, const v1::Method##Request& asked,                       \
-               v1::Method##Response& answer,                                                 \
-               std::vector<std::string>& people) { return Answer(asked, answer, people); }); \
+#define FETTLE_ANALYTICS_RPC(Method)                                                               \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                           \
+                                   const v1::Method##Request* request,                             \
+                                   v1::Method##Response* response) override {                      \
+    return adapter_.Handle<v1::Method##Request, v1::Method##Response>(                             \
+        *context, *request, *response,                                                             \
+        [this](const journal::CallInfo& call, const v1::Method##Request& asked,                    \
+               v1::Method##Response& answer,                                                       \
+               std::vector<std::string>& people) { return Answer(call, asked, answer, people); }); \
   }
   FETTLE_ANALYTICS_RPC(GetFigures)
   FETTLE_ANALYTICS_RPC(GetJourney)
@@ -67,13 +67,13 @@ class AnalyticsServiceImpl final : public v1::AnalyticsService::CallbackService 
 
  private:
   using People = std::vector<std::string>;
-  absl::Status Answer(const v1::GetFiguresRequest& request, v1::GetFiguresResponse& response,
-                      People& people);
-  absl::Status Answer(const v1::GetJourneyRequest& request, v1::GetJourneyResponse& response,
-                      People& people);
-  absl::Status Answer(const v1::GetProgressRequest& request, v1::GetProgressResponse& response,
-                      People& people);
-  absl::Status Answer(const v1::GetControlTotalsRequest& request,
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetFiguresRequest& request,
+                      v1::GetFiguresResponse& response, People& people);
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetJourneyRequest& request,
+                      v1::GetJourneyResponse& response, People& people);
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetProgressRequest& request,
+                      v1::GetProgressResponse& response, People& people);
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetControlTotalsRequest& request,
                       v1::GetControlTotalsResponse& response, People& people);
 
   const AnalyticsParts parts_;

@@ -57,20 +57,6 @@ absl::Status Unknown(const common::v1::EventHeader& header) {
   return absl::UnimplementedError("this version does not know the event's type");
 }
 
-// What an event moves, as its publisher counts it: the amount of its field `transaction`.
-int64_t PenceOf(const budget::v1::BudgetEvent& event) {
-  const auto* reflection = event.GetReflection();
-  const auto* which =
-      reflection->GetOneofFieldDescriptor(event, event.GetDescriptor()->FindOneofByName("event"));
-  if (which == nullptr) return 0;
-  const google::protobuf::Message& body = reflection->GetMessage(event, which);
-  const auto* field = body.GetDescriptor()->FindFieldByName("transaction");
-  if (field == nullptr || !body.GetReflection()->HasField(body, field)) return 0;
-  return static_cast<const budget::v1::LedgerTransaction&>(
-             body.GetReflection()->GetMessage(body, field))
-      .amount_pence();
-}
-
 // `ReferralAccepted` of `uk.nhs.fettle.referral.ReferralAccepted.v1`.
 std::string ShortType(const std::string& type) {
   const size_t end = type.rfind('.');
@@ -143,7 +129,7 @@ absl::Status Projection::Apply(const journal::ConsumedEvent& event) {
   } else if (event.topic == kBudgetTopic) {
     if (!Parse(event.value, budget_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, budget_));
-    pence = PenceOf(budget_);
+    pence = journal::PenceOf(budget_);
   } else if (event.topic == kAccessTopic) {
     // Who read what is the audit log's; here it is counted only.
     if (!Parse(event.value, access_)) return NotAnEvent();

@@ -11,7 +11,9 @@
 #include <fstream>
 #include <functional>
 #include <random>
+#include <set>
 #include <sstream>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "fettle/audit/v1/audit_service.pb.h"
@@ -610,6 +612,49 @@ TEST_F(AuditLogTest, ControlTotalsAreRecomputedFromTheLeaves) {
   EXPECT_EQ(Compare(0, *ours, theirs).outcome(), v1::TOTALS_OUTCOME_MISMATCH);
   theirs.set_count(4);
   EXPECT_EQ(Compare(0, *ours, theirs).outcome(), v1::TOTALS_OUTCOME_BEHIND);
+}
+
+// A publisher that hangs costs one call one budget of time, and never more than the caller has.
+TEST(CompareBlocksTest, AllBlocksShareOneDeadline) {
+  constexpr int64_t kLastPosition = 100 * journal::kControlBlockPositions;
+  const auto compare = [&](int64_t from_block, absl::Time call_deadline, int64_t hangs_at,
+                           std::vector<absl::Time>& deadlines,
+                           v1::GetControlTotalsResponse& response) {
+    v1::GetControlTotalsRequest request;
+    request.set_from_block(from_block);
+    return CompareBlocks(
+        request, call_deadline,
+        [&](int64_t block,
+            absl::Time deadline) -> absl::StatusOr<journal::v1::GetControlTotalResponse> {
+          deadlines.push_back(deadline);
+          if (block >= hangs_at) {
+            return base::Unavailable("PUBLISHER_UNAVAILABLE", "no answer", absl::Seconds(1));
+          }
+          journal::v1::GetControlTotalResponse total;
+          total.set_last_position(kLastPosition);
+          return total;
+        },
+        [](int64_t, int64_t) { return journal::ControlTotal(); }, response);
+  };
+  const absl::Time start = absl::Now();
+  std::vector<absl::Time> deadlines;
+  v1::GetControlTotalsResponse all;
+  ASSERT_TRUE(compare(2, absl::InfiniteFuture(), 1'000, deadlines, all).ok());
+  EXPECT_EQ(all.blocks_size(), kControlBlocksMax);
+  EXPECT_EQ(all.next_block(), 2 + kControlBlocksMax);
+  EXPECT_EQ(std::set<absl::Time>(deadlines.begin(), deadlines.end()).size(), 1);
+  EXPECT_GE(deadlines.front(), start + kPublisherWaitMax);
+  EXPECT_LE(deadlines.front(), absl::Now() + kPublisherWaitMax);
+
+  deadlines.clear();
+  v1::GetControlTotalsResponse some;
+  const absl::Time soon = start + absl::Milliseconds(100);
+  ASSERT_TRUE(compare(0, soon, 3, deadlines, some).ok());
+  EXPECT_EQ(some.blocks_size(), 3);
+  EXPECT_EQ(some.next_block(), 3);
+  EXPECT_THAT(deadlines, ::testing::Each(soon));
+  v1::GetControlTotalsResponse none;
+  EXPECT_EQ(base::ReasonOf(compare(3, soon, 3, deadlines, none)), "PUBLISHER_UNAVAILABLE");
 }
 
 // Behind the real consumer, following a feed: everything is logged and signed, and a second start

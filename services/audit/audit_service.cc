@@ -128,7 +128,7 @@ absl::Status AuditServiceImpl::Read(const std::function<absl::Status(const LogRe
   return parts_.consumer->Read([&](sqlite::Database& db) { return work(LogReader(db)); });
 }
 
-absl::Status AuditServiceImpl::Answer(const v1::GetCheckpointRequest&,
+absl::Status AuditServiceImpl::Answer(const journal::CallInfo&, const v1::GetCheckpointRequest&,
                                       v1::GetCheckpointResponse& response, People&) {
   return Read([&](const LogReader& log) -> absl::Status {
     FETTLE_ASSIGN_OR_RETURN(LogReader::Newest newest, log.NewestCheckpoint());
@@ -139,7 +139,8 @@ absl::Status AuditServiceImpl::Answer(const v1::GetCheckpointRequest&,
   });
 }
 
-absl::Status AuditServiceImpl::Answer(const v1::GetInclusionProofRequest& request,
+absl::Status AuditServiceImpl::Answer(const journal::CallInfo&,
+                                      const v1::GetInclusionProofRequest& request,
                                       v1::GetInclusionProofResponse& response, People& people) {
   return Read([&](const LogReader& log) -> absl::Status {
     FETTLE_ASSIGN_OR_RETURN(const uint64_t index,
@@ -164,7 +165,8 @@ absl::Status AuditServiceImpl::Answer(const v1::GetInclusionProofRequest& reques
   });
 }
 
-absl::Status AuditServiceImpl::Answer(const v1::GetConsistencyProofRequest& request,
+absl::Status AuditServiceImpl::Answer(const journal::CallInfo&,
+                                      const v1::GetConsistencyProofRequest& request,
                                       v1::GetConsistencyProofResponse& response, People&) {
   return Read([&](const LogReader& log) -> absl::Status {
     FETTLE_ASSIGN_OR_RETURN(LogReader::Newest newest, log.NewestCheckpoint());
@@ -185,7 +187,7 @@ absl::Status AuditServiceImpl::Answer(const v1::GetConsistencyProofRequest& requ
   });
 }
 
-absl::Status AuditServiceImpl::Answer(const v1::GetProgressRequest&,
+absl::Status AuditServiceImpl::Answer(const journal::CallInfo&, const v1::GetProgressRequest&,
                                       v1::GetProgressResponse& response, People&) {
   FETTLE_ASSIGN_OR_RETURN(const std::vector<journal::Consumer::SourceProgress> sources,
                           parts_.consumer->Progress());
@@ -213,24 +215,23 @@ absl::Status AuditServiceImpl::Answer(const v1::GetProgressRequest&,
   });
 }
 
-absl::Status AuditServiceImpl::Answer(const v1::GetControlTotalsRequest& request,
+absl::Status AuditServiceImpl::Answer(const journal::CallInfo& call,
+                                      const v1::GetControlTotalsRequest& request,
                                       v1::GetControlTotalsResponse& response, People&) {
-  for (int64_t block = request.from_block(); response.blocks_size() < kControlBlocksMax; ++block) {
-    // The publisher first: the log is then compared over the positions that it speaks of.
-    FETTLE_ASSIGN_OR_RETURN(const journal::v1::GetControlTotalResponse theirs,
-                            parts_.publishers->ControlTotal(request.source(), block));
-    if (block * journal::kControlBlockPositions >= theirs.last_position()) {
-      return absl::OkStatus();
-    }
-    FETTLE_RETURN_IF_ERROR(Read([&](const LogReader& log) -> absl::Status {
-      FETTLE_ASSIGN_OR_RETURN(const journal::ControlTotal ours,
-                              TotalOf(log, request.source(), block, theirs.last_position()));
-      *response.add_blocks() = Compare(block, ours, theirs);
-      return absl::OkStatus();
-    }));
-  }
-  response.set_next_block(request.from_block() + kControlBlocksMax);
-  return absl::OkStatus();
+  return CompareBlocks(
+      request, call.deadline,
+      [&](int64_t block, absl::Time deadline) {
+        return parts_.publishers->ControlTotal(request.source(), block, deadline);
+      },
+      [&](int64_t block, int64_t last_position) -> absl::StatusOr<journal::ControlTotal> {
+        journal::ControlTotal ours;
+        FETTLE_RETURN_IF_ERROR(Read([&](const LogReader& log) -> absl::Status {
+          FETTLE_ASSIGN_OR_RETURN(ours, TotalOf(log, request.source(), block, last_position));
+          return absl::OkStatus();
+        }));
+        return ours;
+      },
+      response);
 }
 
 grpc::ServerWriteReactor<v1::ExportBundleResponse>* AuditServiceImpl::ExportBundle(

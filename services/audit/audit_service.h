@@ -17,8 +17,6 @@ namespace fettle::audit {
 
 // Exports at one time; each needs the log's size of disk while it runs.
 inline constexpr int kExportsMax = 2;
-// Blocks that one call of GetControlTotals compares.
-inline constexpr int64_t kControlBlocksMax = 16;
 
 struct AuditParts {
   rpc::AdapterParts adapter;
@@ -32,15 +30,15 @@ class AuditServiceImpl final : public v1::AuditService::CallbackService {
  public:
   explicit AuditServiceImpl(AuditParts parts);
 
-#define FETTLE_AUDIT_RPC(Method)                                                             \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                     \
-                                   const v1::Method##Request* request,                       \
-                                   v1::Method##Response* response) override {                \
-    return adapter_.Handle<v1::Method##Request, v1::Method##Response>(                       \
-        *context, *request, *response,                                                       \
-        [this](const base::Context&, const v1::Method##Request& asked,                       \
-               v1::Method##Response& answer,                                                 \
-               std::vector<std::string>& people) { return Answer(asked, answer, people); }); \
+#define FETTLE_AUDIT_RPC(Method)                                                                   \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                           \
+                                   const v1::Method##Request* request,                             \
+                                   v1::Method##Response* response) override {                      \
+    return adapter_.Handle<v1::Method##Request, v1::Method##Response>(                             \
+        *context, *request, *response,                                                             \
+        [this](const journal::CallInfo& call, const v1::Method##Request& asked,                    \
+               v1::Method##Response& answer,                                                       \
+               std::vector<std::string>& people) { return Answer(call, asked, answer, people); }); \
   }
   FETTLE_AUDIT_RPC(GetCheckpoint)
   FETTLE_AUDIT_RPC(GetInclusionProof)
@@ -56,15 +54,15 @@ class AuditServiceImpl final : public v1::AuditService::CallbackService {
   class Export;
   using People = std::vector<std::string>;
 
-  absl::Status Answer(const v1::GetCheckpointRequest& request, v1::GetCheckpointResponse& response,
-                      People& people);
-  absl::Status Answer(const v1::GetInclusionProofRequest& request,
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetCheckpointRequest& request,
+                      v1::GetCheckpointResponse& response, People& people);
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetInclusionProofRequest& request,
                       v1::GetInclusionProofResponse& response, People& people);
-  absl::Status Answer(const v1::GetConsistencyProofRequest& request,
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetConsistencyProofRequest& request,
                       v1::GetConsistencyProofResponse& response, People& people);
-  absl::Status Answer(const v1::GetProgressRequest& request, v1::GetProgressResponse& response,
-                      People& people);
-  absl::Status Answer(const v1::GetControlTotalsRequest& request,
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetProgressRequest& request,
+                      v1::GetProgressResponse& response, People& people);
+  absl::Status Answer(const journal::CallInfo& call, const v1::GetControlTotalsRequest& request,
                       v1::GetControlTotalsResponse& response, People& people);
   absl::Status Read(const std::function<absl::Status(const LogReader& log)>& work);
 

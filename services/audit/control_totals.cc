@@ -1,28 +1,37 @@
 #include "services/audit/control_totals.h"
 
 #include <algorithm>
+#include <string_view>
 
+#include "absl/time/clock.h"
 #include "fettle/budget/v1/budget_events.pb.h"
 #include "libs/base/status.h"
 #include "services/audit/publishers.h"
 
 namespace fettle::audit {
 
+namespace {
+
+// Bytes that are no budget event move nothing.
 int64_t PenceOf(std::string_view budget_event) {
   budget::v1::BudgetEvent event;
   if (!event.ParseFromArray(budget_event.data(), static_cast<int>(budget_event.size()))) return 0;
-  // By name, as the contract says it, so that an event that is added later counts too.
-  const auto* reflection = event.GetReflection();
-  const auto* kind =
-      reflection->GetOneofFieldDescriptor(event, event.GetDescriptor()->oneof_decl(0));
-  if (kind == nullptr) return 0;
-  const google::protobuf::Message& body = reflection->GetMessage(event, kind);
-  const auto* field = body.GetDescriptor()->FindFieldByName("transaction");
-  if (field == nullptr || !body.GetReflection()->HasField(body, field)) return 0;
-  return static_cast<const budget::v1::LedgerTransaction&>(
-             body.GetReflection()->GetMessage(body, field))
-      .amount_pence();
+  return journal::PenceOf(event);
 }
+
+v1::TotalsOutcome OutcomeOf(journal::Comparison comparison) {
+  switch (comparison) {
+    case journal::Comparison::kMatch:
+      return v1::TOTALS_OUTCOME_MATCH;
+    case journal::Comparison::kMismatch:
+      return v1::TOTALS_OUTCOME_MISMATCH;
+    case journal::Comparison::kBehind:
+      return v1::TOTALS_OUTCOME_BEHIND;
+  }
+  return v1::TOTALS_OUTCOME_UNSPECIFIED;
+}
+
+}  // namespace
 
 absl::StatusOr<journal::ControlTotal> TotalOf(const LogReader& log, const std::string& source,
                                               int64_t block, int64_t last_position) {
@@ -54,14 +63,36 @@ v1::BlockComparison Compare(int64_t block, const journal::ControlTotal& log,
   comparison.mutable_source()->set_count(source.count());
   comparison.mutable_source()->set_pence(source.pence());
   comparison.mutable_source()->set_id_hash_sum(source.id_hash_sum());
-  if (log.count() < source.count()) {
-    comparison.set_outcome(v1::TOTALS_OUTCOME_BEHIND);
-  } else {
-    const bool same = log.count() == source.count() && log.pence() == source.pence() &&
-                      log.id_hash_sum() == source.id_hash_sum();
-    comparison.set_outcome(same ? v1::TOTALS_OUTCOME_MATCH : v1::TOTALS_OUTCOME_MISMATCH);
-  }
+  comparison.set_outcome(OutcomeOf(journal::Compare(
+      log, journal::ControlTotal(source.count(), source.pence(), source.id_hash_sum()))));
   return comparison;
+}
+
+absl::Status CompareBlocks(const v1::GetControlTotalsRequest& request, absl::Time call_deadline,
+                           const std::function<absl::StatusOr<journal::v1::GetControlTotalResponse>(
+                               int64_t block, absl::Time deadline)>& published,
+                           const std::function<absl::StatusOr<journal::ControlTotal>(
+                               int64_t block, int64_t last_position)>& logged,
+                           v1::GetControlTotalsResponse& response) {
+  const absl::Time deadline = std::min(absl::Now() + kPublisherWaitMax, call_deadline);
+  for (int64_t block = request.from_block(); block < request.from_block() + kControlBlocksMax;
+       ++block) {
+    // The publisher first: the log is then compared over the positions that it speaks of.
+    const absl::StatusOr<journal::v1::GetControlTotalResponse> theirs = published(block, deadline);
+    if (absl::IsUnavailable(theirs.status()) && response.blocks_size() > 0) {
+      response.set_next_block(block);
+      return absl::OkStatus();
+    }
+    if (!theirs.ok()) return theirs.status();
+    if (block * journal::kControlBlockPositions >= theirs->last_position()) {
+      return absl::OkStatus();
+    }
+    FETTLE_ASSIGN_OR_RETURN(const journal::ControlTotal ours,
+                            logged(block, theirs->last_position()));
+    *response.add_blocks() = Compare(block, ours, *theirs);
+  }
+  response.set_next_block(request.from_block() + kControlBlocksMax);
+  return absl::OkStatus();
 }
 
 }  // namespace fettle::audit

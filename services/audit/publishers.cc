@@ -1,16 +1,9 @@
 #include "services/audit/publishers.h"
 
 #include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
 #include "libs/base/status.h"
 
 namespace fettle::audit {
-namespace {
-
-constexpr int64_t kControlTotalMsMax = 5'000;
-
-}  // namespace
-
 SourceName ParseSource(const std::string& source) {
   const std::vector<std::string> parts = absl::StrSplit(source, ':');
   const bool access = parts.size() == 5 && parts[4] == "access";
@@ -36,7 +29,7 @@ std::vector<journal::FeedSource> Publishers::Feeds() const {
 }
 
 absl::StatusOr<journal::v1::GetControlTotalResponse> Publishers::ControlTotal(
-    const std::string& source, int64_t block) const {
+    const std::string& source, int64_t block, absl::Time deadline) const {
   const SourceName name = ParseSource(source);
   const auto client = clients_.find(name.service);
   // Audit's own events are its checkpoints, which are no leaves of the log that they sign.
@@ -44,8 +37,11 @@ absl::StatusOr<journal::v1::GetControlTotalResponse> Publishers::ControlTotal(
     return base::Refuse(absl::StatusCode::kNotFound, "SOURCE_UNKNOWN",
                         "expected a source that the log follows, as GetProgress lists them");
   }
-  return client->second->ControlTotal(name.access, block,
-                                      absl::Now() + absl::Milliseconds(kControlTotalMsMax));
+  absl::StatusOr<journal::v1::GetControlTotalResponse> total =
+      client->second->ControlTotal(name.access, block, deadline);
+  if (total.ok()) return total;
+  return base::Unavailable("PUBLISHER_UNAVAILABLE", "the source's service cannot answer now",
+                           absl::Seconds(1));
 }
 
 void Publishers::Cancel() {

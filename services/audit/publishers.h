@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "fettle/journal/v1/journal_service.pb.h"
 #include "libs/journal/consumer.h"
 #include "libs/rpc/channel.h"
@@ -32,9 +33,10 @@ class Publishers {
   // One for each service.
   std::vector<journal::FeedSource> Feeds() const;
 
-  // Blocks. NOT_FOUND SOURCE_UNKNOWN; UNAVAILABLE.
+  // Blocks up to `deadline`. NOT_FOUND SOURCE_UNKNOWN; UNAVAILABLE PUBLISHER_UNAVAILABLE.
   absl::StatusOr<journal::v1::GetControlTotalResponse> ControlTotal(const std::string& source,
-                                                                    int64_t block) const;
+                                                                    int64_t block,
+                                                                    absl::Time deadline) const;
   // Ends feeds that are being read, so that the consumer can stop.
   void Cancel();
 
