@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   Process process("analytics", "Measures of the programme, made of the events of all services.");
   std::map<std::string, std::string> targets = {
       {"person", "localhost:7101"}, {"referral", "localhost:7102"}, {"training", "localhost:7103"},
-      {"budget", "localhost:7104"}, {"audit", "localhost:7105"},    {"gateway", ""}};
+      {"budget", "localhost:7104"}, {"audit", "localhost:7105"},    {"gateway", "localhost:7107"}};
   for (auto& [service, target] : targets) {
     process.settings().Add(&target, service + "_target",
                            "host:port of that service's feed; empty: there is none",

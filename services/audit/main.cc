@@ -59,13 +59,10 @@ int Run(int argc, char** argv) {
   process.settings().Add(&checkpoint_publish_ms, "checkpoint_publish_ms",
                          "Least time between two checkpoints on fettle.audit.v1, ms", 10'000, 100,
                          86'400'000);
-  std::map<std::string, std::string> targets = {{"person", "localhost:7101"},
-                                                {"referral", "localhost:7102"},
-                                                {"training", "localhost:7103"},
-                                                {"budget", "localhost:7104"},
-                                                {"audit", "localhost:7105"},
-                                                {"analytics", "localhost:7106"},
-                                                {"gateway", ""}};
+  std::map<std::string, std::string> targets = {
+      {"person", "localhost:7101"}, {"referral", "localhost:7102"}, {"training", "localhost:7103"},
+      {"budget", "localhost:7104"}, {"audit", "localhost:7105"},    {"analytics", "localhost:7106"},
+      {"gateway", "localhost:7107"}};
   for (auto& [service, target] : targets) {
     process.settings().Add(&target, service + "_target",
                            "host:port of that service's feed; empty: there is none",

@@ -6,11 +6,13 @@
 #include "libs/base/trace.h"
 #include "libs/base/uuid.h"
 #include "libs/crypto/digest.h"
+#include "services/gateway/refusals.h"
 
 namespace fettle::gateway {
 namespace {
 
 constexpr char kFhirJson[] = "application/fhir+json; charset=utf-8";
+constexpr char kMethod[] = "POST /FHIR/R4/$process-message";
 constexpr std::string_view kBearer = "Bearer ";
 // How long a partner waits before it tries again what we could not take.
 constexpr char kRetryAfterSeconds[] = "1";
@@ -100,9 +102,8 @@ http::Task<http::Response> MessageFlow::ProcessMessage(
   co_return response;
 }
 
-absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& request) const {
-  const std::string authorization = request.Header("authorization").value_or("");
-  FETTLE_ASSIGN_OR_RETURN(const access::Claims claims, parts_.tokens->Verify(authorization));
+absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& request,
+                                                     const access::Claims& claims) const {
   FETTLE_ASSIGN_OR_RETURN(BarsHeaders headers,
                           ReadHeaders([&](std::string_view name) { return request.Header(name); }));
   if (headers.organisation != claims.organisation) {
@@ -119,7 +120,7 @@ absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& reques
   FETTLE_ASSIGN_OR_RETURN(Mapped mapped,
                           MapMessage(message, headers, request.body, crypto::Sha256(request.body)));
   CallContext call{
-      .bearer = authorization.substr(kBearer.size()),
+      .bearer = request.Header("authorization")->substr(kBearer.size()),
       .traceparent = base::ChildTraceparent(request.Header("traceparent").value_or("")),
       .correlation_id = headers.correlation_id,
       .deadline = absl::Now() + parts_.calls_max};
@@ -133,8 +134,15 @@ absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& reques
 
 http::Task<absl::StatusOr<std::string>> MessageFlow::Process(
     std::shared_ptr<const http::Request> request) {
-  absl::StatusOr<Taken> read = Read(*request);
-  if (!read.ok()) co_return read.status();
+  const absl::StatusOr<access::Claims> claims =
+      parts_.tokens->Verify(request->Header("authorization").value_or(""));
+  if (!claims.ok()) {
+    LogStranger(kMethod, claims.status());
+    co_return claims.status();
+  }
+  const journal::CallInfo who = CallOf(*claims, *request, kMethod);
+  const absl::StatusOr<Taken> read = Read(*request, *claims);
+  if (!read.ok()) co_return co_await RecordRefusal(parts_.journal, who, read.status());
   const Taken& taken = *read;
 
   referral::v1::FindPartnerMessageRequest find;
@@ -149,7 +157,7 @@ http::Task<absl::StatusOr<std::string>> MessageFlow::Process(
   if (!found.ok()) co_return found.status();
   const referral::v1::FindPartnerMessageResponse& known = found->response;
   if (!known.referral_id().empty()) {
-    if (!known.same_body()) co_return OtherBody();
+    if (!known.same_body()) co_return co_await RecordRefusal(parts_.journal, who, OtherBody());
     if (taken.message.action() == Action::kUpdate) {
       // The first delivery may have been interrupted before the person was updated.
       const absl::Status status = co_await UpdatePerson(taken, known.referral_id());
@@ -157,15 +165,15 @@ http::Task<absl::StatusOr<std::string>> MessageFlow::Process(
     }
     co_return Duplicate();
   }
-  absl::StatusOr<std::string> referral_id = NoOpenCase();
+  absl::StatusOr<std::string> referral_id;
   if (taken.message.action() == Action::kNew) {
     referral_id = co_await Submit(taken);
-  } else if (!known.open_referral_id().empty()) {
-    if (taken.message.action() == Action::kUpdate) {
-      referral_id = co_await Update(taken, known.open_referral_id());
-    } else {
-      referral_id = co_await Withdraw(taken, known.open_referral_id());
-    }
+  } else if (known.open_referral_id().empty()) {
+    co_return co_await RecordRefusal(parts_.journal, who, NoOpenCase());
+  } else if (taken.message.action() == Action::kUpdate) {
+    referral_id = co_await Update(taken, known.open_referral_id());
+  } else {
+    referral_id = co_await Withdraw(taken, known.open_referral_id());
   }
   if (!referral_id.ok()) co_return referral_id.status();
   base::Log(base::Level::kInfo, "message taken",

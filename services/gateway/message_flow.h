@@ -13,6 +13,7 @@
 #include "libs/access/token.h"
 #include "libs/http/message.h"
 #include "libs/http/task.h"
+#include "libs/journal/journal.h"
 #include "services/gateway/calls.h"
 #include "services/gateway/fhir/mapping.h"
 #include "services/gateway/fhir/outcome.h"
@@ -35,6 +36,7 @@ class MessageFlow {
     std::unique_ptr<person::v1::PersonService::Stub> person;
     std::unique_ptr<referral::v1::ReferralService::Stub> referral;
     access::TokenVerifier* tokens = nullptr;
+    journal::Journal* journal = nullptr;  // of refusals
     Targets targets;
     std::set<std::string> versions;  // of meta.versionId
     // Longest time of all calls behind one message together; below the server's handler deadline,
@@ -57,7 +59,7 @@ class MessageFlow {
     CallContext call;
   };
 
-  absl::StatusOr<Taken> Read(const http::Request& request) const;
+  absl::StatusOr<Taken> Read(const http::Request& request, const access::Claims& claims) const;
   http::Task<absl::StatusOr<std::string>> Process(std::shared_ptr<const http::Request> request);
   http::Task<absl::StatusOr<std::string>> Submit(const Taken& taken);
   http::Task<absl::StatusOr<std::string>> Update(const Taken& taken, std::string referral_id);

@@ -20,6 +20,7 @@
 #include "libs/crypto/digest.h"
 #include "libs/crypto/jose.h"
 #include "libs/http/task_testing.h"
+#include "libs/journal/memory_store.h"
 #include "libs/rpc/status_map.h"
 #include "services/gateway/fhir/json.h"
 #include "services/gateway/http/router.h"
@@ -28,6 +29,7 @@ namespace fettle::gateway {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr char kRequestId[] = "11111111-1111-4111-8111-111111111111";
 constexpr char kCorrelationId[] = "22222222-2222-4222-8222-222222222222";
@@ -170,22 +172,31 @@ class MessageFlowTest : public ::testing::Test {
     builder.RegisterService(&analytics_);
     server_ = builder.BuildAndStart();
     const auto channel = server_->InProcessChannel({});
+    metrics_ = *base::Metrics::Create(std::nullopt);
+    store_ = journal::NewMemoryStore();
+    journal_ = *journal::Journal::Open(journal::AccessOnlyModel("gateway"), {}, store_.get(),
+                                       &clock_, metrics_.get());
     MessageFlow::Parts parts;
     parts.person = person::v1::PersonService::NewStub(channel);
     parts.referral = referral::v1::ReferralService::NewStub(channel);
     parts.tokens = verifier_.get();
+    parts.journal = journal_.get();
     parts.targets = *Targets::Parse(kTargets, "targets");
     parts.versions = {"1.1.0-alpha", "1.0.0-alpha"};
     parts.calls_max = absl::Seconds(2);
     flow_ = std::make_unique<MessageFlow>(std::move(parts));
-    metrics_ = *base::Metrics::Create(std::nullopt);
-    pages_ = std::make_unique<PageFlow>(
-        PageFlow::Parts{.analytics = analytics::v1::AnalyticsService::NewStub(channel),
-                        .tokens = verifier_.get(),
-                        .secure_cookie = true,
-                        .calls_max = absl::Seconds(2)});
-    router_ = std::make_unique<Router>(flow_.get(), pages_.get(), Assets(), "{}", metrics_.get());
+    OpenPages();
     Good();
+  }
+
+  void OpenPages() {
+    pages_ = std::make_unique<PageFlow>(PageFlow::Parts{
+        .analytics = analytics::v1::AnalyticsService::NewStub(server_->InProcessChannel({})),
+        .tokens = verifier_.get(),
+        .journal = journal_.get(),
+        .secure_cookie = true,
+        .calls_max = absl::Seconds(2)});
+    router_ = std::make_unique<Router>(flow_.get(), pages_.get(), Assets(), "{}", metrics_.get());
   }
 
   void Good() {
@@ -264,6 +275,25 @@ class MessageFlowTest : public ::testing::Test {
         std::make_shared<http::Request>(http::Request{"GET", target, std::move(headers), ""})));
   }
 
+  // The access records of the gateway's own journal since the last look.
+  std::vector<std::string> Recorded() {
+    std::vector<std::string> records;
+    const auto reader = *journal_->NewReader();
+    EXPECT_TRUE(reader->Refresh().ok());
+    const auto items = *reader->ReadLog(journal::Log::kAccess, seen_ + 1, 100);
+    for (const journal::StoredEvent& item : items) {
+      journal::v1::AccessEvent record;
+      EXPECT_TRUE(record.ParseFromString(item.value));
+      EXPECT_EQ(record.access_recorded().outcome(), journal::v1::OUTCOME_REFUSED);
+      records.push_back(absl::StrCat(record.access_recorded().method(), " ",
+                                     record.access_recorded().reason(), " ",
+                                     record.header().organisation(), " ", record.header().role(),
+                                     " ", record.header().request_id()));
+      seen_ = item.position;
+    }
+    return records;
+  }
+
   template <class Request>
   Request Sent(const std::string& name) {
     Request request;
@@ -279,9 +309,12 @@ class MessageFlowTest : public ::testing::Test {
   FakeAnalytics analytics_;
   std::unique_ptr<access::TokenVerifier> verifier_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<base::Metrics> metrics_;
+  std::unique_ptr<journal::Store> store_;
+  std::unique_ptr<journal::Journal> journal_;
+  int64_t seen_ = 0;
   std::unique_ptr<MessageFlow> flow_;
   std::unique_ptr<PageFlow> pages_;
-  std::unique_ptr<base::Metrics> metrics_;
   std::unique_ptr<Router> router_;
   http::Request request_;
   http::Response response_;
@@ -352,6 +385,77 @@ TEST_F(MessageFlowTest, TokenOrganisationAndTargetMustFit) {
       absl::Base64Escape(R"({"value":"9","system":"https://fhir.nhs.uk/Id/dos-service-id"})"));
   EXPECT_EQ(Send(), "404 REC_NOT_FOUND not-found");
   EXPECT_TRUE(recorder_.calls.empty());
+}
+
+// INV-131: who is known and refused is recorded once, here or by the service that refused; who is
+// not known is not.
+TEST_F(MessageFlowTest, ARefusalOfAKnownCallerLeavesAnAccessRecord) {
+  const auto record = [](const std::string& reason, const std::string& rest) {
+    return absl::StrCat("POST /FHIR/R4/$process-message ", reason, " ", rest);
+  };
+  const std::string partner = absl::StrCat("RND integrator ", kRequestId);
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_THAT(Recorded(), IsEmpty());
+  SetHeader("Authorization", "Bearer x.y.z");
+  EXPECT_EQ(Send(), "401 REC_UNAUTHORIZED forbidden");
+  EXPECT_THAT(Recorded(), IsEmpty());
+  SetHeader("Authorization", absl::StrCat("Bearer ", Token("RYE", "link_worker")));
+  EXPECT_EQ(Send(), "403 REC_FORBIDDEN forbidden");
+  EXPECT_THAT(Recorded(), ElementsAre(record("ORGANISATION_NOT_OF_TOKEN",
+                                             absl::StrCat("RYE link_worker ", kRequestId))));
+  Good();
+  SetHeader(
+      "NHSD-Target-Identifier",
+      absl::Base64Escape(R"({"value":"9","system":"https://fhir.nhs.uk/Id/dos-service-id"})"));
+  EXPECT_EQ(Send(), "404 REC_NOT_FOUND not-found");
+  EXPECT_THAT(Recorded(), ElementsAre(record("TARGET_NOT_FOUND", partner)));
+  Good();
+  SetHeader("X-Request-Id", "no UUID");
+  EXPECT_EQ(Send(), "400 REC_BAD_REQUEST invalid");
+  EXPECT_THAT(Recorded(), ElementsAre(record("HEADER_NOT_VALID", "RND integrator ")));
+  Good();
+  request_.body = "{";
+  EXPECT_EQ(Send(), "400 REC_BAD_REQUEST invalid");
+  EXPECT_THAT(Recorded(), ElementsAre(record("JSON_NOT_READABLE", partner)));
+
+  // What was decided on a service's answer.
+  Good();
+  SetWorkflow("update", "revoked");
+  EXPECT_EQ(Send(), "404 REC_NOT_FOUND not-found");
+  EXPECT_THAT(Recorded(), ElementsAre(record("CASE_NOT_FOUND", partner)));
+  referral_.found.set_referral_id(kReferralId);
+  EXPECT_EQ(Send(), "409 REC_CONFLICT conflict");
+  EXPECT_THAT(Recorded(), ElementsAre(record("MESSAGE_CONFLICT", partner)));
+  referral_.found.set_same_body(true);
+  EXPECT_EQ(Send(), "409 REC_CONFLICT duplicate");
+  EXPECT_THAT(Recorded(), IsEmpty()) << "the sender reads it as success";
+
+  // What the service refused, it recorded.
+  Good();
+  recorder_.refusals["FindPartnerMessage"] = {
+      base::Refuse(absl::StatusCode::kPermissionDenied, "ROLE_NOT_ALLOWED", "integrators only")};
+  EXPECT_EQ(Send(), "403 REC_FORBIDDEN forbidden");
+  EXPECT_THAT(Recorded(), IsEmpty());
+
+  const http::Headers cookie = {
+      {"Cookie", absl::StrCat("fettle_token=", Token("RYE", "link_worker"))}};
+  for (const char* target : {"/journeys/17", "/journeys?id=17"}) {
+    EXPECT_EQ(Open(target).status, 404);
+    EXPECT_THAT(Recorded(), IsEmpty());
+    EXPECT_EQ(Open(target, cookie).status, 404);
+    EXPECT_THAT(Recorded(),
+                ElementsAre("GET /journeys/<correlation id> JOURNEY_ID_INVALID RYE link_worker "));
+  }
+}
+
+// INV-132: what cannot be recorded is not answered.
+TEST_F(MessageFlowTest, ARefusalThatCannotBeRecordedIsNotGiven) {
+  journal_->Stop();
+  request_.body = "{";
+  EXPECT_EQ(Send(), "503 REC_SERVICE_UNAVAILABLE transient");
+  EXPECT_EQ(
+      Open("/journeys/17", {{"Cookie", absl::StrCat("fettle_token=", Token("RYE", "x"))}}).status,
+      503);
 }
 
 // INV-163.

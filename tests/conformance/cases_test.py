@@ -4,13 +4,17 @@ when a service is gone in the middle."""
 import concurrent.futures
 import copy
 import json
+import time
 import unittest
 import uuid
 
 from gateway import PARTNER, TARGET, Gateway
-from fettle import ROOT, Fettle
+from fettle import ROOT, Fettle, Kafka
+from fettle import message as message_type
 import post
 
+ACCESS = message_type("fettle.journal.v1.AccessEvent")
+CATCH_UP_SECONDS_MAX = 30
 EXAMPLE = json.loads((ROOT / "tests/fixtures/bars/ValidationRequest.json").read_text())
 TEST_NUMBERS = iter(("9990000018", "9990000026", "9990000034", "9990000042", "9990000050"))
 
@@ -120,6 +124,12 @@ class Cases(unittest.TestCase):
         self.assertEqual(self.send(message(), correlation, token=other)[0], "403 REC_FORBIDDEN forbidden")
         nurse = self.fettle.token("link_worker", PARTNER)
         self.assertEqual(self.send(message(), correlation, token=nurse)[0], "403 REC_FORBIDDEN forbidden")
+        # INV-131: the first is nobody's, the second the gateway's, the third the referral service's to record.
+        recorded = {service: [(e.access_recorded.reason, e.header.organisation) for e in
+                              (ACCESS.FromString(value) for _, value in self.fettle.feed(service, "LOG_ACCESS"))
+                              if e.header.correlation_id == correlation] for service in ("gateway", "referral")}
+        self.assertEqual(recorded, {"gateway": [("ORGANISATION_NOT_OF_TOKEN", self.fettle.COUNCIL)],
+                                    "referral": [("ROLE_NOT_ALLOWED", PARTNER)]})
 
     def test_z_a_service_that_is_gone_is_a_retry(self):
         """INV-162: not more than 5 s, and the retry has the single effect."""
@@ -138,6 +148,31 @@ class Cases(unittest.TestCase):
         log = self.fettle.log("gateway")
         for canary in ("Julie", "Jones", "3478526985", "1959-05-04", "LS10 4YU", "07736312544"):
             self.assertNotIn(canary, log)
+
+
+class Followers(unittest.TestCase):
+    """Audit and analytics take the gateway's access records from the bus and ask the gateway itself for its totals."""
+
+    def test_a_refusal_of_the_gateway_reaches_audit_and_analytics(self):
+        kafka = self.enterContext(Kafka())
+        fettle = self.enterContext(Fettle(services=("person", "referral", "audit", "analytics", "gateway"), kafka=kafka.address,
+                                          started=("person", "referral", "audit", "analytics")))
+        gateway = self.enterContext(Gateway(fettle, "lenient"))
+        headers = post.headers(fettle.token("integrator", fettle.COUNCIL), PARTNER, TARGET)
+        self.assertEqual(post.post(f"{gateway.url}/FHIR/R4/$process-message", b"{}", headers)[0], 403)
+        source = "urn:fettle:gateway:main:access"
+        analyst = fettle.token("analyst", fettle.ICB, "ann")
+        for service, token in (("audit", fettle.auditor), ("analytics", analyst)):
+            deadline = time.monotonic() + CATCH_UP_SECONDS_MAX
+            while True:
+                sources = {s.source: s.contiguous for s in fettle.call(f"{service}.GetProgress", {}, token).sources}
+                if sources.get(source) == 1 or time.monotonic() > deadline:
+                    break
+                time.sleep(0.2)
+            self.assertEqual(sources.get(source), 1, service)
+            # 1: a match. Asked by its certificate, the gateway records no more.
+            blocks = fettle.call(f"{service}.GetControlTotals", {"source": source}, token).blocks
+            self.assertEqual([b.outcome for b in blocks], [1], service)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,11 @@ class Gateway:
         self.token_file = fettle.home / "partner.token"
         self.token_file.write_text(fettle.token("integrator", PARTNER, "partner"))
         pki = fettle.home / "pki"
+        # Of its feed, where audit and analytics of this Fettle look for it.
+        feed_port = fettle.ports.setdefault("gateway", free_port())
         self.arguments = [
-            BUILD / "bin/fettle-gateway", f"--listen_port={self.port}", f"--targets_file={targets}",
+            BUILD / "bin/fettle-gateway", f"--data_dir={fettle.home}/gateway", f"--kafka={fettle.kafka}",
+            f"--listen_port={feed_port}", f"--http_port={self.port}", f"--targets_file={targets}",
             f"--ca_file={pki}/ca.crt", f"--certificate_file={pki}/gateway.crt", f"--key_file={pki}/gateway.key",
             f"--jwks_file={pki}/jwks.json", f"--person_target=localhost:{fettle.ports['person']}",
             f"--referral_target=localhost:{fettle.ports['referral']}", f"--base_url={self.url}/FHIR/R4"]

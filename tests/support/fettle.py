@@ -185,7 +185,7 @@ class Fettle:
             arguments.append(f"--person_target=localhost:{self.ports['person']}")
         if service in ("audit", "analytics"):
             arguments += [f"--{s}_target=localhost:{self.ports[s]}" if s in self.ports else f"--{s}_target="
-                          for s in SERVICES]
+                          for s in (*SERVICES, "gateway")]
         if service == "budget":
             arguments.append(f"--training_target=localhost:{self.ports['training']}")
         arguments += [f"--{k}={v}" for k, v in self.settings.get(service, {}).items()]

@@ -11,16 +11,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/log.h"
+#include "libs/base/status.h"
 #include "libs/base/trace.h"
 #include "libs/base/uuid.h"
 #include "services/gateway/calls.h"
 #include "services/gateway/http/pages.h"
+#include "services/gateway/refusals.h"
 
 namespace fettle::gateway {
 namespace {
 
 constexpr char kCookie[] = "fettle_token";
 constexpr std::string_view kJourneysPath = "/journeys/";
+constexpr char kJourneyMethod[] = "GET /journeys/<correlation id>";
 
 // 1234567 as 1,234,567; a fraction and a sign stay as they are.
 std::string Grouped(const std::string& number) {
@@ -88,6 +91,14 @@ std::string ShownTime(const google::protobuf::Timestamp& time) {
       *kLondon);
 }
 
+http::Response NotNow() {
+  return ProblemPage(503, "The journey cannot be shown now", "Load the page again in a while.");
+}
+
+http::Response NoFigures() {
+  return StartPage({}, "", "The figures cannot be shown now. Load the page again in a while.");
+}
+
 http::Response SeeOther(std::string location) {
   return {303, "text/plain; charset=utf-8", "See other\n", {{"Location", std::move(location)}}};
 }
@@ -118,7 +129,7 @@ http::Task<http::Response> PageFlow::Start(std::shared_ptr<const http::Request> 
   if (!answer.ok()) {
     base::Log(base::Level::kWarning, "no figures for the start page",
               {{"cause", answer.status().message()}});
-    co_return StartPage({}, "", "The figures cannot be shown now. Load the page again in a while.");
+    co_return NoFigures();
   }
   std::vector<Figure> figures;
   std::map<std::string, int64_t> positions;
@@ -144,15 +155,22 @@ http::Task<http::Response> PageFlow::Start(std::shared_ptr<const http::Request> 
 
 http::Task<http::Response> PageFlow::Journey(std::shared_ptr<const http::Request> request,
                                              std::string correlation_id) {
-  if (!base::IsUuid(correlation_id)) {
-    co_return ProblemPage(404, "No such journey", "A correlation id is a UUID of 36 characters.");
-  }
   std::string bearer = CookieValue(*request, kCookie);
   if (const auto header = request->Header("authorization")) {
     bearer = header->starts_with("Bearer ") ? header->substr(7) : "";
   }
   const auto claims = parts_.tokens->Verify(absl::StrCat("Bearer ", bearer));
+  if (!base::IsUuid(correlation_id)) {
+    if (claims.ok()) {
+      const absl::Status refusal = co_await RecordRefusal(
+          parts_.journal, CallOf(*claims, *request, kJourneyMethod),
+          base::Refuse(absl::StatusCode::kNotFound, "JOURNEY_ID_INVALID", "expected a UUID"));
+      if (!absl::IsNotFound(refusal)) co_return NotNow();
+    }
+    co_return ProblemPage(404, "No such journey", "A correlation id is a UUID of 36 characters.");
+  }
   if (!claims.ok()) {
+    if (!bearer.empty()) LogStranger(kJourneyMethod, claims.status());
     co_return SignInPage(401, bearer.empty() ? "" : "That token is not good any more.",
                          request->target);
   }
@@ -177,8 +195,7 @@ http::Task<http::Response> PageFlow::Journey(std::shared_ptr<const http::Request
   }
   if (!answer.ok()) {
     base::Log(base::Level::kWarning, "no journey", {{"cause", answer.status().message()}});
-    co_return ProblemPage(503, "The journey cannot be shown now",
-                          "Load the page again in a while.");
+    co_return NotNow();
   }
   std::vector<JourneyStep> steps;
   for (const analytics::v1::JourneyStep& step : answer->response.steps()) {
@@ -189,14 +206,12 @@ http::Task<http::Response> PageFlow::Journey(std::shared_ptr<const http::Request
   co_return JourneyPage(get.correlation_id(), steps);
 }
 
-http::Response PageFlow::FindJourney(const http::Request& request) const {
-  const std::string_view target(request.target);
+http::Task<http::Response> PageFlow::FindJourney(std::shared_ptr<const http::Request> request) {
+  const std::string_view target(request->target);
   const size_t query = std::min(target.find('?'), target.size() - 1);
   const std::string id = FormField(target.substr(query + 1), "id");
-  if (!base::IsUuid(id)) {
-    return ProblemPage(404, "No such journey", "A correlation id is a UUID of 36 characters.");
-  }
-  return SeeOther(absl::StrCat(std::string(kJourneysPath), id));
+  if (base::IsUuid(id)) co_return SeeOther(absl::StrCat(std::string(kJourneysPath), id));
+  co_return co_await Journey(request, id);
 }
 
 http::Response PageFlow::SignIn(const http::Request& request) const {
@@ -204,7 +219,10 @@ http::Response PageFlow::SignIn(const http::Request& request) const {
   const std::string next = OwnPath(FormField(request.body, "next"));
   const std::string token(absl::StripAsciiWhitespace(FormField(request.body, "token")));
   const auto claims = parts_.tokens->Verify(absl::StrCat("Bearer ", token));
-  if (!claims.ok()) return SignInPage(401, "That token is not good.", next);
+  if (!claims.ok()) {
+    LogStranger("POST /sign-in", claims.status());
+    return SignInPage(401, "That token is not good.", next);
+  }
   http::Response response = SeeOther(next);
   response.headers.emplace_back(
       "Set-Cookie", absl::StrCat(kCookie, "=", token, "; Path=/; HttpOnly; SameSite=Strict",

@@ -5,12 +5,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "fettle/analytics/v1/analytics_service.grpc.pb.h"
 #include "libs/access/token.h"
 #include "libs/http/message.h"
 #include "libs/http/task.h"
+#include "libs/journal/journal.h"
 
 namespace fettle::gateway {
 
@@ -20,6 +22,7 @@ class PageFlow {
   struct Parts {
     std::unique_ptr<analytics::v1::AnalyticsService::Stub> analytics;
     access::TokenVerifier* tokens = nullptr;
+    journal::Journal* journal = nullptr;  // of refusals
     // Partners and browsers come over TLS: the cookie never goes without it.
     bool secure_cookie = false;
     absl::Duration calls_max = absl::Milliseconds(4'500);
@@ -37,7 +40,7 @@ class PageFlow {
                                      std::string correlation_id);
 
   // From the form of the start page to the journey's own address.
-  http::Response FindJourney(const http::Request& request) const;
+  http::Task<http::Response> FindJourney(std::shared_ptr<const http::Request> request);
 
   // The form, and what it sends: a good token becomes a cookie that scripts cannot read and other
   // sites cannot send.

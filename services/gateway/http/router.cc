@@ -91,7 +91,7 @@ http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> re
   }
   if (path == "/journeys" && IsGet(*request)) {
     *route = "journey";
-    co_return pages_->FindJourney(*request);
+    co_return co_await pages_->FindJourney(request);
   }
   if (path.starts_with(kJourneysPath) && IsGet(*request)) {
     *route = "journey";
