@@ -20,7 +20,7 @@ namespace {
 struct GatewaySettings {
   std::string person_target, referral_target, analytics_target, targets_file, assets_dir, base_url,
       bars_versions;
-  int64_t http_port = 0, threads = 0, connections_max = 0;
+  int64_t http_port = 0, threads = 0, connections_max = 0, figures_age_s_max = 0;
   http::ServerOptions server;
 };
 
@@ -50,6 +50,8 @@ void Declare(GatewaySettings& to, base::Settings& settings) {
                "http://localhost:8080/FHIR/R4");
   settings.Add(&to.bars_versions, "bars_versions", "meta.versionId that are taken, by comma",
                "1.0.0-alpha,1.0.0-beta,1.0.0,1.1.0-alpha,1.1.0-beta,1.1.0");
+  settings.Add(&to.figures_age_s_max, "figures_age_s_max",
+               "Longest time that the start page shows the same figures, s", 5, 0, 3'600);
 }
 
 // The HTTP side. Ends with the server first, so that what it calls is there until then.
@@ -84,7 +86,8 @@ absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
                           rpc::MakeChannel(settings.analytics_target, identity)),
                       .tokens = &process.tokens(),
                       .journal = &process.journal(),
-                      .secure_cookie = absl::StartsWith(settings.base_url, "https://")});
+                      .secure_cookie = absl::StartsWith(settings.base_url, "https://"),
+                      .figures_age_max = absl::Seconds(settings.figures_age_s_max)});
   front.router = std::make_unique<Router>(front.flow.get(), front.pages.get(), std::move(assets),
                                           capability, &process.metrics());
 

@@ -6,10 +6,12 @@
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/json/serialize.hpp>
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -124,6 +126,8 @@ class FakeAnalytics final : public analytics::v1::AnalyticsService::Service {
                           const analytics::v1::GetFiguresRequest* request,
                           analytics::v1::GetFiguresResponse* response) override {
     *response = figures;
+    ++asked;
+    absl::SleepFor(delay);
     return recorder_->Take("GetFigures", context, *request);
   }
   grpc::Status GetJourney(grpc::ServerContext* context,
@@ -133,6 +137,8 @@ class FakeAnalytics final : public analytics::v1::AnalyticsService::Service {
     return recorder_->Take("GetJourney", context, *request);
   }
 
+  std::atomic<int> asked = 0;
+  absl::Duration delay;
   analytics::v1::GetFiguresResponse figures;
   analytics::v1::GetJourneyResponse journey;
 
@@ -185,17 +191,18 @@ class MessageFlowTest : public ::testing::Test {
     parts.versions = {"1.1.0-alpha", "1.0.0-alpha"};
     parts.calls_max = absl::Seconds(2);
     flow_ = std::make_unique<MessageFlow>(std::move(parts));
-    OpenPages();
+    OpenPages(/*figures_age_max=*/absl::ZeroDuration());
     Good();
   }
 
-  void OpenPages() {
+  void OpenPages(absl::Duration figures_age_max) {
     pages_ = std::make_unique<PageFlow>(PageFlow::Parts{
         .analytics = analytics::v1::AnalyticsService::NewStub(server_->InProcessChannel({})),
         .tokens = verifier_.get(),
         .journal = journal_.get(),
         .secure_cookie = true,
-        .calls_max = absl::Seconds(2)});
+        .calls_max = absl::Seconds(2),
+        .figures_age_max = figures_age_max});
     router_ = std::make_unique<Router>(flow_.get(), pages_.get(), Assets(), "{}", metrics_.get());
   }
 
@@ -606,6 +613,32 @@ TEST_F(MessageFlowTest, StartPageShowsTheWholeAndAsksAsAService) {
   EXPECT_THAT(page.body, ::testing::Not(::testing::HasSubstr("£0.77")));
   recorder_.refusals["GetFigures"] = {absl::InternalError("broken")};
   EXPECT_THAT(Open("/").body, ::testing::HasSubstr("cannot be shown now"));
+}
+
+// However often the page is loaded, analytics is asked once at a time and once in that time.
+TEST_F(MessageFlowTest, StartPageAsksOnceForManyReaders) {
+  OpenPages(/*figures_age_max=*/absl::Milliseconds(500));
+  analytics_.delay = absl::Milliseconds(200);
+  analytics::v1::Figure& figure = *analytics_.figures.add_figures();
+  figure.set_area_level(analytics::v1::AREA_LEVEL_REGION);
+  figure.set_state(analytics::v1::VALUE_STATE_SHOWN);
+  figure.set_value("1234");
+  const auto load = [&] {
+    const http::Response page = http::RunTask(
+        router_->Handle(std::make_shared<http::Request>(http::Request{"GET", "/", {}, ""})));
+    EXPECT_THAT(page.body, ::testing::HasSubstr("1,234"));
+  };
+  const auto load_at_once = [&] {
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 8; ++i) readers.emplace_back(load);
+    for (std::thread& reader : readers) reader.join();
+  };
+  load_at_once();
+  for (int i = 0; i < 20; ++i) load();
+  EXPECT_EQ(analytics_.asked, 1);
+  absl::SleepFor(absl::Milliseconds(600));
+  load_at_once();
+  EXPECT_EQ(analytics_.asked, 2);
 }
 
 // A journey is about one person: nobody sees it without a token, and the service hears whose.

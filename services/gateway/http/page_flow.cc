@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -24,6 +25,8 @@ namespace {
 constexpr char kCookie[] = "fettle_token";
 constexpr std::string_view kJourneysPath = "/journeys/";
 constexpr char kJourneyMethod[] = "GET /journeys/<correlation id>";
+// How often those who wait for the first start page look whether it is made.
+constexpr absl::Duration kFirstPagePause = absl::Milliseconds(50);
 
 // 1234567 as 1,234,567; a fraction and a sign stay as they are.
 std::string Grouped(const std::string& number) {
@@ -116,7 +119,39 @@ std::string Traceparent(const http::Request& request) {
 
 }  // namespace
 
+std::optional<http::Response> PageFlow::KeptStart(bool& ask) {
+  absl::MutexLock lock(&mutex_);
+  // While one asks, the others see what was.
+  if (start_.has_value() && (asking_ || absl::Now() < start_until_)) return start_;
+  ask = !asking_;
+  asking_ = true;
+  return std::nullopt;
+}
+
 http::Task<http::Response> PageFlow::Start(std::shared_ptr<const http::Request> request) {
+  const absl::Time latest = absl::Now() + parts_.calls_max;
+  bool ask = false;
+  while (!ask) {
+    const std::optional<http::Response> kept = KeptStart(ask);
+    if (kept.has_value()) co_return *kept;
+    if (ask) break;
+    // The first page of all is being made.
+    if (absl::Now() >= latest) co_return NoFigures();
+    co_await http::Sleep(kFirstPagePause);
+  }
+  // However this ends, somebody may ask again.
+  const absl::Cleanup asked = [this] {
+    absl::MutexLock lock(&mutex_);
+    asking_ = false;
+  };
+  http::Response page = co_await MakeStart(request);
+  absl::MutexLock lock(&mutex_);
+  start_ = page;
+  start_until_ = absl::Now() + parts_.figures_age_max;
+  co_return page;
+}
+
+http::Task<http::Response> PageFlow::MakeStart(std::shared_ptr<const http::Request> request) {
   const CallContext call{.bearer = "",
                          .traceparent = Traceparent(*request),
                          .correlation_id = "",

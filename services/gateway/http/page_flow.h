@@ -3,10 +3,13 @@
 #define FETTLE_SERVICES_GATEWAY_HTTP_PAGE_FLOW_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "fettle/analytics/v1/analytics_service.grpc.pb.h"
 #include "libs/access/token.h"
@@ -26,12 +29,15 @@ class PageFlow {
     // Partners and browsers come over TLS: the cookie never goes without it.
     bool secure_cookie = false;
     absl::Duration calls_max = absl::Milliseconds(4'500);
+    // How long the start page shows the same figures: making them costs analytics a scan of all
+    // that it holds, and nobody who loads the page has to sign in.
+    absl::Duration figures_age_max = absl::Seconds(5);
   };
 
   explicit PageFlow(Parts parts) : parts_(std::move(parts)) {}
 
   // The figures are open to everybody: the small-number profile has been applied to them. The
-  // gateway asks with its certificate alone.
+  // gateway asks with its certificate alone, once at a time.
   http::Task<http::Response> Start(std::shared_ptr<const http::Request> request);
 
   // A journey is about one person: the reader's own token is asked for and travels along, from the
@@ -47,7 +53,16 @@ class PageFlow {
   http::Response SignIn(const http::Request& request) const;
 
  private:
+  // The start page as it was made last, if it may still be shown; else `ask` says whether the
+  // caller is to make it anew.
+  std::optional<http::Response> KeptStart(bool& ask);
+  http::Task<http::Response> MakeStart(std::shared_ptr<const http::Request> request);
+
   const Parts parts_;
+  absl::Mutex mutex_;
+  std::optional<http::Response> start_ ABSL_GUARDED_BY(mutex_);
+  absl::Time start_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  bool asking_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace fettle::gateway
