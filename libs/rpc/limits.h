@@ -20,6 +20,7 @@ inline constexpr int kShutdownMsMax = 2'500;
 // Lines of the log that callers can cause without getting in; the next line says how many were left
 // out.
 inline constexpr int kGrpcLogLinesPerSecondMax = 10;
+inline constexpr int kTurnedAwayLinesPerSecondMax = 10;
 
 // Answers that repeat the first answer to the same request id carry this.
 inline constexpr char kReplayedHeader[] = "fettle-replayed";

@@ -105,6 +105,7 @@ AdapterParts Process::Parts(EvidenceSource* evidence) {
   parts.journal = journal_.get();
   parts.tokens = tokens_.get();
   parts.evidence = evidence;
+  parts.clock = clock_.get();
   parts.hmac_key = hmac_key_;
   parts.call_metrics = call_metrics_.get();
   return parts;

@@ -1,0 +1,142 @@
+// Goal: questions to other services say for whom they are asked, and none is asked whose answer is
+// known. Method: stand-ins for the services that answer, in this process.
+#include "libs/rpc/evidence.h"
+
+#include <grpcpp/server_builder.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+
+#include "libs/rpc/limits.h"
+
+namespace fettle::rpc {
+namespace {
+
+constexpr char kPerson[] = "0196d5a0-0001-7000-8000-00000000000a";
+
+// The headers of the calls, by rpc.
+using Headers = std::map<std::string, std::map<std::string, std::string>>;
+
+std::map<std::string, std::string> HeadersOf(const grpc::ServerContext& context) {
+  std::map<std::string, std::string> headers;
+  for (const auto& [name, value] : context.client_metadata()) {
+    headers[std::string(name.data(), name.size())] = std::string(value.data(), value.size());
+  }
+  return headers;
+}
+
+class FakePerson final : public person::v1::PersonService::Service {
+ public:
+  grpc::Status GetPersonContext(grpc::ServerContext* context,
+                                const person::v1::GetPersonContextRequest* request,
+                                person::v1::GetPersonContextResponse* response) override {
+    headers["GetPersonContext"] = HeadersOf(*context);
+    ++calls;
+    for (const std::string& id : request->person_ids()) {
+      auto& answer = *response->add_people();
+      answer.mutable_context()->set_person_id(id);
+      answer.set_key_version(1);
+      answer.set_key(std::string(32, 'k'));
+    }
+    return grpc::Status::OK;
+  }
+  grpc::Status GetOrganisation(grpc::ServerContext* context,
+                               const person::v1::GetOrganisationRequest* request,
+                               person::v1::GetOrganisationResponse* response) override {
+    headers["GetOrganisation"] = HeadersOf(*context);
+    ++calls;
+    response->mutable_organisation()->set_ods_code(request->ods_code());
+    return grpc::Status::OK;
+  }
+  Headers headers;
+  int calls = 0;
+};
+
+class FakeTraining final : public training::v1::TrainingService::Service {
+ public:
+  grpc::Status GetCompetence(grpc::ServerContext* context,
+                             const training::v1::GetCompetenceRequest*,
+                             training::v1::GetCompetenceResponse*) override {
+    headers["GetCompetence"] = HeadersOf(*context);
+    return grpc::Status::OK;
+  }
+  Headers headers;
+};
+
+class EvidenceSourceTest : public ::testing::Test {
+ protected:
+  EvidenceSourceTest() {
+    grpc::ServerBuilder builder;
+    builder.RegisterService(&person_);
+    builder.RegisterService(&training_);
+    server_ = builder.BuildAndStart();
+    evidence_ = std::make_unique<RemoteEvidence>(server_->InProcessChannel({}),
+                                                 server_->InProcessChannel({}),
+                                                 RemoteEvidenceOptions(), &clock_);
+  }
+  ~EvidenceSourceTest() override { server_->Shutdown(); }
+
+  absl::StatusOr<Gathered> Gather(const base::Questions& questions) {
+    std::promise<absl::StatusOr<Gathered>> answered;
+    evidence_->Gather(
+        questions,
+        {.deadline = absl::Now() + absl::Seconds(20),
+         .bearer = "a.b.c",
+         .traceparent = kTrace,
+         .correlation_id = "a journey"},
+        [&](absl::StatusOr<Gathered> gathered) { answered.set_value(std::move(gathered)); });
+    return answered.get_future().get();
+  }
+
+  static constexpr char kTrace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  base::SystemClock clock_;
+  FakePerson person_;
+  FakeTraining training_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<RemoteEvidence> evidence_;
+};
+
+TEST_F(EvidenceSourceTest, CallsBelongToTheJourneyAndNameTheUserWhereUsersMayCall) {
+  base::Questions questions;
+  questions.people = {kPerson};
+  questions.organisations = {{"A1001", ""}};
+  questions.competences = {{"wendy", "PERSONAL_HEALTH_BUDGETS", "2026-11-22"}};
+  const absl::StatusOr<Gathered> gathered = Gather(questions);
+  ASSERT_TRUE(gathered.ok()) << gathered.status();
+  Headers headers = person_.headers;
+  headers.merge(training_.headers);
+  ASSERT_EQ(headers.size(), 3u);
+  for (auto& [rpc, sent] : headers) {
+    EXPECT_EQ(sent[kCorrelationIdHeader], "a journey") << rpc;
+    EXPECT_EQ(sent["traceparent"].substr(0, 35), std::string(kTrace).substr(0, 35)) << rpc;
+  }
+  EXPECT_EQ(headers["GetOrganisation"]["authorization"], "Bearer a.b.c");
+  EXPECT_EQ(headers["GetCompetence"]["authorization"], "Bearer a.b.c");
+  EXPECT_FALSE(headers["GetPersonContext"].contains("authorization"))
+      << "services alone may call it";
+}
+
+TEST_F(EvidenceSourceTest, WhatIsInTheCachesIsKnown) {
+  base::Questions questions;
+  questions.people = {kPerson};
+  questions.seal_for = kPerson;
+  questions.organisations = {{"A1001", ""}};
+  EXPECT_FALSE(evidence_->Known(questions).has_value());
+  ASSERT_TRUE(Gather(questions).ok());
+  const int calls = person_.calls;
+  const std::optional<Gathered> known = evidence_->Known(questions);
+  ASSERT_TRUE(known.has_value());
+  EXPECT_NE(known->key, nullptr);
+  EXPECT_NE(known->evidence.Person(kPerson), nullptr);
+  EXPECT_NE(known->evidence.Organisation(questions.organisations[0]), nullptr);
+  EXPECT_EQ(person_.calls, calls);
+  questions.fresh_people = true;
+  EXPECT_FALSE(evidence_->Known(questions).has_value());
+  questions.fresh_people = false;
+  questions.competences = {{"wendy", "PERSONAL_HEALTH_BUDGETS", "2026-11-22"}};
+  EXPECT_FALSE(evidence_->Known(questions).has_value());
+}
+
+}  // namespace
+}  // namespace fettle::rpc
