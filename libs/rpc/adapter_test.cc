@@ -179,7 +179,6 @@ class AdapterTest : public ::testing::Test {
   AdapterTest() : issuer_(crypto::JwsKey::Generate("test")) {}
 
   void SetUp() override {
-    LogGrpcAsOurs();
     metrics_ = *base::Metrics::Create(std::nullopt);
     call_metrics_ = std::make_unique<CallMetrics>(metrics_.get());
     tokens_ = std::make_unique<access::TokenVerifier>(

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <grpc/support/log.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -45,6 +46,8 @@ class ProcessTest : public ::testing::Test {
     code_ = process.Run(static_cast<int>(arguments.size()), arguments.data(),
                         journal::AccessOnlyModel("tally"), [&](Process& parts) {
                           journal_ = &parts.journal();
+                          // A stranger's words, as gRPC would write them.
+                          gpr_log(GPR_ERROR, "handshake failed\nroot: all is well");
                           return absl::StatusOr<Process::Built>(Process::Built());
                         });
     std::vector<std::string> lines;
