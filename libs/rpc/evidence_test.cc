@@ -5,9 +5,10 @@
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
-#include <future>
 #include <map>
+#include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "libs/rpc/limits.h"
 
 namespace fettle::rpc {
@@ -17,6 +18,29 @@ constexpr char kPerson[] = "0196d5a0-0001-7000-8000-00000000000a";
 
 // The headers of the calls, by rpc.
 using Headers = std::map<std::string, std::map<std::string, std::string>>;
+
+// What the stand-ins were sent. Thread-safe.
+class Sent {
+ public:
+  void Note(const std::string& rpc, std::map<std::string, std::string> headers) {
+    absl::MutexLock lock(&mutex_);
+    ++calls_;
+    headers_[rpc] = std::move(headers);
+  }
+  int calls() {
+    absl::MutexLock lock(&mutex_);
+    return calls_;
+  }
+  Headers headers() {
+    absl::MutexLock lock(&mutex_);
+    return headers_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  Headers headers_ ABSL_GUARDED_BY(mutex_);
+};
 
 std::map<std::string, std::string> HeadersOf(const grpc::ServerContext& context) {
   std::map<std::string, std::string> headers;
@@ -31,8 +55,7 @@ class FakePerson final : public person::v1::PersonService::Service {
   grpc::Status GetPersonContext(grpc::ServerContext* context,
                                 const person::v1::GetPersonContextRequest* request,
                                 person::v1::GetPersonContextResponse* response) override {
-    headers["GetPersonContext"] = HeadersOf(*context);
-    ++calls;
+    sent->Note("GetPersonContext", HeadersOf(*context));
     for (const std::string& id : request->person_ids()) {
       auto& answer = *response->add_people();
       answer.mutable_context()->set_person_id(id);
@@ -44,13 +67,11 @@ class FakePerson final : public person::v1::PersonService::Service {
   grpc::Status GetOrganisation(grpc::ServerContext* context,
                                const person::v1::GetOrganisationRequest* request,
                                person::v1::GetOrganisationResponse* response) override {
-    headers["GetOrganisation"] = HeadersOf(*context);
-    ++calls;
+    sent->Note("GetOrganisation", HeadersOf(*context));
     response->mutable_organisation()->set_ods_code(request->ods_code());
     return grpc::Status::OK;
   }
-  Headers headers;
-  int calls = 0;
+  Sent* sent = nullptr;
 };
 
 class FakeTraining final : public training::v1::TrainingService::Service {
@@ -58,15 +79,16 @@ class FakeTraining final : public training::v1::TrainingService::Service {
   grpc::Status GetCompetence(grpc::ServerContext* context,
                              const training::v1::GetCompetenceRequest*,
                              training::v1::GetCompetenceResponse*) override {
-    headers["GetCompetence"] = HeadersOf(*context);
+    sent->Note("GetCompetence", HeadersOf(*context));
     return grpc::Status::OK;
   }
-  Headers headers;
+  Sent* sent = nullptr;
 };
 
 class EvidenceSourceTest : public ::testing::Test {
  protected:
   EvidenceSourceTest() {
+    person_.sent = training_.sent = &sent_;
     grpc::ServerBuilder builder;
     builder.RegisterService(&person_);
     builder.RegisterService(&training_);
@@ -78,19 +100,24 @@ class EvidenceSourceTest : public ::testing::Test {
   ~EvidenceSourceTest() override { server_->Shutdown(); }
 
   absl::StatusOr<Gathered> Gather(const base::Questions& questions) {
-    std::promise<absl::StatusOr<Gathered>> answered;
-    evidence_->Gather(
-        questions,
-        {.deadline = absl::Now() + absl::Seconds(20),
-         .bearer = "a.b.c",
-         .traceparent = kTrace,
-         .correlation_id = "a journey"},
-        [&](absl::StatusOr<Gathered> gathered) { answered.set_value(std::move(gathered)); });
-    return answered.get_future().get();
+    absl::Notification answered;
+    absl::StatusOr<Gathered> answer;
+    evidence_->Gather(questions,
+                      {.deadline = absl::Now() + absl::Seconds(20),
+                       .bearer = "a.b.c",
+                       .traceparent = kTrace,
+                       .correlation_id = "a journey"},
+                      [&](absl::StatusOr<Gathered> gathered) {
+                        answer = std::move(gathered);
+                        answered.Notify();
+                      });
+    answered.WaitForNotification();
+    return answer;
   }
 
   static constexpr char kTrace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   base::SystemClock clock_;
+  Sent sent_;
   FakePerson person_;
   FakeTraining training_;
   std::unique_ptr<grpc::Server> server_;
@@ -104,8 +131,7 @@ TEST_F(EvidenceSourceTest, CallsBelongToTheJourneyAndNameTheUserWhereUsersMayCal
   questions.competences = {{"wendy", "PERSONAL_HEALTH_BUDGETS", "2026-11-22"}};
   const absl::StatusOr<Gathered> gathered = Gather(questions);
   ASSERT_TRUE(gathered.ok()) << gathered.status();
-  Headers headers = person_.headers;
-  headers.merge(training_.headers);
+  Headers headers = sent_.headers();
   ASSERT_EQ(headers.size(), 3u);
   for (auto& [rpc, sent] : headers) {
     EXPECT_EQ(sent[kCorrelationIdHeader], "a journey") << rpc;
@@ -124,13 +150,13 @@ TEST_F(EvidenceSourceTest, WhatIsInTheCachesIsKnown) {
   questions.organisations = {{"A1001", ""}};
   EXPECT_FALSE(evidence_->Known(questions).has_value());
   ASSERT_TRUE(Gather(questions).ok());
-  const int calls = person_.calls;
+  const int calls = sent_.calls();
   const std::optional<Gathered> known = evidence_->Known(questions);
   ASSERT_TRUE(known.has_value());
   EXPECT_NE(known->key, nullptr);
   EXPECT_NE(known->evidence.Person(kPerson), nullptr);
   EXPECT_NE(known->evidence.Organisation(questions.organisations[0]), nullptr);
-  EXPECT_EQ(person_.calls, calls);
+  EXPECT_EQ(sent_.calls(), calls);
   questions.fresh_people = true;
   EXPECT_FALSE(evidence_->Known(questions).has_value());
   questions.fresh_people = false;
