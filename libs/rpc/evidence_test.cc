@@ -2,6 +2,7 @@
 // known. Method: stand-ins for the services that answer, in this process.
 #include "libs/rpc/evidence.h"
 
+#include <grpcpp/create_channel.h>
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "libs/base/text.h"
 #include "libs/rpc/limits.h"
 
 namespace fettle::rpc {
@@ -92,10 +94,13 @@ class EvidenceSourceTest : public ::testing::Test {
     grpc::ServerBuilder builder;
     builder.RegisterService(&person_);
     builder.RegisterService(&training_);
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     server_ = builder.BuildAndStart();
-    evidence_ = std::make_unique<RemoteEvidence>(server_->InProcessChannel({}),
-                                                 server_->InProcessChannel({}),
-                                                 RemoteEvidenceOptions(), &clock_);
+    const auto channel =
+        grpc::CreateChannel(base::Concat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+    evidence_ =
+        std::make_unique<RemoteEvidence>(channel, channel, RemoteEvidenceOptions(), &clock_);
   }
   ~EvidenceSourceTest() override { server_->Shutdown(); }
 
