@@ -61,8 +61,7 @@ absl::Status CheckEvidence(const Questions& questions, const Evidence& evidence)
   for (const Questions::OrganisationQuestion& question : questions.organisations) {
     if (evidence.Organisation(question) == nullptr) return Stale();
   }
-  // Nothing was sealed for a request without words.
-  if (!evidence.sealed_for.empty() && evidence.sealed_for != questions.seal_for) return Stale();
+  if (evidence.has_words && evidence.sealed_for != questions.seal_for) return Stale();
   return absl::OkStatus();
 }
 

@@ -164,7 +164,8 @@ struct Evidence {
   std::map<std::string, common::v1::PersonContext> people;
   std::map<Questions::CompetenceQuestion, common::v1::Competence> competences;
   std::map<Questions::OrganisationQuestion, common::v1::OrganisationFact> organisations;
-  std::string sealed_for;  // whose key sealed the request's private words
+  bool has_words = false;  // the request came with private words
+  std::string sealed_for;  // whose key sealed them; empty: nobody's, they are not in the request
 
   const common::v1::PersonContext* Person(const std::string& id) const {
     auto it = people.find(id);
@@ -181,9 +182,10 @@ struct Evidence {
   }
 };
 
-// ABORTED EVIDENCE_STALE unless `evidence` answers all of `questions` and what was sealed was
-// sealed for `seal_for`. decide calls it with the questions that the state of now raises: facts
-// about another person, practitioner or date than the state names do not count.
+// ABORTED EVIDENCE_STALE unless `evidence` answers all of `questions` and the request's private
+// words, if it has any, are sealed for `seal_for`. decide calls it with the questions that the
+// state of now raises: facts about another person, practitioner or date than the state names do not
+// count.
 absl::Status CheckEvidence(const Questions& questions, const Evidence& evidence);
 
 // All that a decision may know beside the state. Made by the writer, once per command.

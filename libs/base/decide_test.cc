@@ -90,6 +90,7 @@ class EvidenceTest : public ::testing::Test {
     evidence_.people[kPerson].set_person_id(kPerson);
     evidence_.competences[questions_.competences[0]];
     evidence_.organisations[questions_.organisations[0]];
+    evidence_.has_words = true;
     evidence_.sealed_for = kPerson;
   }
   std::string Reason() const { return ReasonOf(CheckEvidence(questions_, evidence_)); }
@@ -126,8 +127,14 @@ TEST_F(EvidenceTest, AboutSomethingElseIsStale) {
 }
 
 TEST_F(EvidenceTest, NothingIsSealedForARequestWithoutWords) {
+  evidence_.has_words = false;
   evidence_.sealed_for = "";
   EXPECT_EQ(Reason(), "");
+}
+
+TEST_F(EvidenceTest, WordsThatWereNotSealedAreStale) {
+  evidence_.sealed_for = "";
+  EXPECT_EQ(Reason(), "EVIDENCE_STALE");
 }
 
 }  // namespace

@@ -365,6 +365,7 @@ class TestJournal {
                      (it->second.end_date.empty() || date <= it->second.end_date));
       fact.set_icb(it->second.icb);
     }
+    evidence.has_words = has_words;
     evidence.sealed_for = questions.seal_for;
     ForEachSealedText(request, [&](common::v1::SealedText& text) {
       if (!questions.seal_for.empty() && !text.text().empty()) {

@@ -141,7 +141,7 @@ Answer Batch::Decide(const Command& command, const Loader& load) {
   absl::StatusOr<Accepted> accepted = TryDecide(command, load);
   if (!accepted.ok()) {
     if (command.timer.has_value()) ParkTimer(*command.timer, accepted.status());
-    Refused(command.call, accepted.status());
+    if (!command.TriesAgain(accepted.status())) Refused(command.call, accepted.status());
     return {accepted.status(), {}, {}};
   }
   Apply(command, *accepted, key);

@@ -54,6 +54,8 @@ class Command {
                                              const base::Context& context) const = 0;
   // Called once, on the answering thread (or in Submit, when the journal takes no more).
   virtual void Done(Answer answer) = 0;
+  // A refusal that its owner will not pass on, because it tries again: it leaves no access record.
+  virtual bool TriesAgain(const absl::Status&) const { return false; }
   // The caller has gone: the command is dropped if it is not decided yet.
   virtual bool Cancelled() const { return false; }
 

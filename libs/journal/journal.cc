@@ -456,7 +456,8 @@ void Journal::DecideItem(Item item, const Batch::Loader& load, Decided& decided)
   if (item.command != nullptr) {
     Answer answer;
     commands_.Increment();
-    if (item.command->Cancelled() || clock_->Now() > item.command->call.deadline) {
+    // A deadline is a caller's, in the time of the world; the clock is the journal's.
+    if (item.command->Cancelled() || absl::Now() > item.command->call.deadline) {
       answer.status =
           absl::DeadlineExceededError("the caller's deadline passed before the decision");
     } else if (decided.status.ok()) {

@@ -1,7 +1,8 @@
 #include "libs/rpc/adapter.h"
 
-#include <algorithm>
+#include <exception>
 
+#include "absl/functional/function_ref.h"
 #include "libs/base/date.h"
 #include "libs/base/log.h"
 #include "libs/base/status.h"
@@ -9,7 +10,6 @@
 #include "libs/rpc/limits.h"
 #include "libs/rpc/private_words.h"
 #include "libs/rpc/status_map.h"
-#include "libs/rpc/validate.h"
 
 namespace fettle::rpc {
 namespace {
@@ -19,6 +19,7 @@ using google::protobuf::Message;
 
 // Evidence is gathered anew this often when the state moved on between asking and deciding.
 constexpr int kAttemptsMax = 2;
+constexpr std::string_view kStale = "EVIDENCE_STALE";
 
 std::optional<int64_t> ExpectedVersion(const Message& request) {
   const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("expected_version");
@@ -26,24 +27,40 @@ std::optional<int64_t> ExpectedVersion(const Message& request) {
   return request.GetReflection()->GetInt64(request, field);
 }
 
-// Calls that never got in are counted and logged, not journalled.
-bool LeavesAccessRecord(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kResourceExhausted:
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kCancelled:
-      return false;
-    default:
-      return true;
+// What a service brings runs in here: an exception would take a thread along that others need.
+absl::Status Caught(absl::FunctionRef<absl::Status()> work) {
+  std::string cause = "of an unknown type";
+  try {
+    return work();
+  } catch (const std::exception& thrown) {
+    cause = thrown.what();
+  } catch (...) {
   }
+  base::Log(base::Level::kError, "a rule threw", {{"cause", cause}});
+  return absl::InternalError("a rule threw");
+}
+
+// Never got in: counted and logged.
+bool IsTurnedAway(const absl::Status& status) {
+  return absl::IsUnauthenticated(status) || absl::IsResourceExhausted(status) ||
+         absl::IsUnavailable(status);
+}
+
+// Calls that never got in, or that nobody waits for any more, are not journalled.
+bool LeavesAccessRecord(const absl::Status& status) {
+  return !status.ok() && !IsTurnedAway(status) && !absl::IsDeadlineExceeded(status) &&
+         !absl::IsCancelled(status);
+}
+
+bool AsksNothing(const base::Questions& questions) {
+  return questions.people.empty() && questions.competences.empty() &&
+         questions.organisations.empty() && questions.seal_for.empty();
 }
 
 }  // namespace
 
-void CallMetrics::Count(const MethodInfo& method, absl::StatusCode code, absl::Duration time) {
-  const std::pair<const MethodInfo*, absl::StatusCode> key(&method, code);
+void CallMetrics::Count(const MethodInfo& method, const absl::Status& status, absl::Duration time) {
+  const std::pair<const MethodInfo*, absl::StatusCode> key(&method, status.code());
   Counted counted;
   {
     absl::ReaderMutexLock lock(&mutex_);
@@ -55,41 +72,52 @@ void CallMetrics::Count(const MethodInfo& method, absl::StatusCode code, absl::D
                                 base::LatencyBucketsSeconds(), {{"method", method.full_name}});
     counted.calls = &metrics_->AddCounter(
         "fettle_calls_total", "Calls answered",
-        {{"method", method.full_name}, {"code", absl::StatusCodeToString(code)}});
+        {{"method", method.full_name}, {"code", absl::StatusCodeToString(status.code())}});
     absl::MutexLock lock(&mutex_);
     counted_.try_emplace(key, counted);
   }
   counted.seconds->Observe(absl::ToDoubleSeconds(time));
   counted.calls->Increment();
+  int64_t left_out = 0;
+  if (!IsTurnedAway(status) || !turned_away_.Take(&left_out)) return;
+  base::Log(base::Level::kWarning, "a call was turned away",
+            {{"method", method.full_name},
+             {"code", absl::StatusCodeToString(status.code())},
+             {"reason", base::ReasonOf(status)},
+             {"left_out", left_out}});
+}
+
+void RecordRefusal(journal::Journal& journal, const journal::CallInfo& call,
+                   const absl::Status& status, std::vector<std::string> subjects,
+                   std::function<void(const absl::Status&)> done) {
+  if (!LeavesAccessRecord(status)) return done(status);
+  std::string reason = base::ReasonOf(status);
+  if (reason.empty()) reason = absl::StatusCodeToString(status.code());
+  journal.Record(call, journal::v1::OUTCOME_REFUSED, reason, std::move(subjects),
+                 [status, done = std::move(done)](const absl::Status& recorded) {
+                   done(recorded.ok() ? status : recorded);
+                 });
 }
 
 bool UnaryCall::Cancelled() const { return context_.IsCancelled(); }
 
 absl::Status UnaryCall::Enter(const Message& request) {
   method = &MethodOf(request.GetDescriptor());
-  FETTLE_ASSIGN_OR_RETURN(call, Authenticate(context_, *method, *parts_.tokens));
-  FETTLE_RETURN_IF_ERROR(Authorise(*method, call.caller));
-  FETTLE_RETURN_IF_ERROR(Validate(request));
-  call.request_id = TextField(request, "request_id");
-  if (const std::string journey = TextField(request, "correlation_id"); !journey.empty()) {
-    call.correlation_id = journey;
-  }
-  return absl::OkStatus();
+  return rpc::Enter(context_, request, *parts_.tokens, &call);
+}
+
+Asker UnaryCall::AskerOf() const {
+  return {call.deadline, BearerOf(context_), call.traceparent, call.correlation_id};
 }
 
 void UnaryCall::FinishNow(const absl::Status& status) {
-  parts_.call_metrics->Count(*method, status.code(), absl::Now() - start_);
-  reactor_->Finish(ToGrpc(status, method->service));
+  parts_.call_metrics->Count(*method, status, absl::Now() - start_);
+  reactor_->Finish(ToGrpc(status, parts_.journal->model().service));
 }
 
 void UnaryCall::Finish(const absl::Status& status, const std::vector<std::string>& subjects) {
-  if (status.ok() || !LeavesAccessRecord(status)) return FinishNow(status);
-  std::string reason = base::ReasonOf(status);
-  if (reason.empty()) reason = absl::StatusCodeToString(status.code());
-  parts_.journal->Record(call, journal::v1::OUTCOME_REFUSED, reason, subjects,
-                         [self = shared_from_this(), status](absl::Status recorded) {
-                           self->FinishNow(recorded.ok() ? status : recorded);
-                         });
+  RecordRefusal(*parts_.journal, call, status, subjects,
+                [self = shared_from_this()](const absl::Status& told) { self->FinishNow(told); });
 }
 
 // The command as the journal holds it.
@@ -100,9 +128,15 @@ class CommandCall::Queued final : public journal::Command {
   base::Reads ReadsOf(const base::View& view) const override { return owner_->ReadsOf(view); }
   absl::StatusOr<journal::AnyDecision> Decide(const base::View& view,
                                               const base::Context& context) const override {
-    return owner_->Decide(view, context);
+    absl::StatusOr<journal::AnyDecision> decision;
+    FETTLE_RETURN_IF_ERROR(Caught([&] {
+      decision = owner_->Decide(view, context);
+      return decision.status();
+    }));
+    return decision;
   }
   void Done(journal::Answer answer) override { owner_->Answered(std::move(answer)); }
+  bool TriesAgain(const absl::Status& status) const override { return owner_->TriesAgain(status); }
   bool Cancelled() const override { return owner_->Cancelled(); }
 
  private:
@@ -110,50 +144,90 @@ class CommandCall::Queued final : public journal::Command {
 };
 
 void CommandCall::Run(const Message& received) {
-  absl::Status status = Enter(received);
-  if (status.ok()) {
-    request_hmac_ = crypto::HmacSha256(parts_.hmac_key, received.SerializeAsString());
-    expected_version_ = ExpectedVersion(received);
-    status = Prepare();
-  }
-  if (!status.ok()) return Finish(status, {});
-  // Most commands' questions follow from the request alone; only the others wait for a look at the
-  // state.
-  const base::View probe = base::View::Probing();
-  base::Questions questions = QuestionsOf(probe);
-  if (probe.missed()) return AskState();
-  Ask(questions);
+  const absl::Status status = Caught([&] { return Begin(received); });
+  if (!status.ok()) Finish(status, {});
 }
 
-void CommandCall::AskState() {
+absl::Status CommandCall::Begin(const Message& received) {
+  FETTLE_RETURN_IF_ERROR(Enter(received));
+  request_hmac_ = crypto::HmacSha256(parts_.hmac_key, received.SerializeAsString());
+  expected_version_ = ExpectedVersion(received);
+  FETTLE_RETURN_IF_ERROR(Prepare());
+  has_words_ = HasText(request());
+  // Most commands' questions follow from the request alone, and most answers are known.
+  const base::View probe = base::View::Probing();
+  const base::Questions questions = Wanted(QuestionsOf(probe));
+  std::optional<Gathered> known;
+  if (!probe.missed()) {
+    known = AsksNothing(questions) ? Gathered() : parts_.evidence->Known(questions);
+  }
+  if (known.has_value()) {
+    Queue(*std::move(known));
+  } else {
+    Look();
+  }
+  return absl::OkStatus();
+}
+
+void CommandCall::Look() {
   parts_.journal->Query([self = std::static_pointer_cast<CommandCall>(shared_from_this())](
                             absl::StatusOr<journal::JournalSnapshot*> snapshot) {
     if (!snapshot.ok()) return self->Finish(snapshot.status(), {});
-    // A repeated request is answered before anybody is asked anything.
-    absl::StatusOr<std::optional<journal::StoredReceipt>> receipt =
-        (*snapshot)->Receipt(journal::ReceiptKeyOf(self->call.caller, self->call.request_id));
-    if (!receipt.ok()) return self->Finish(receipt.status(), {});
-    if (receipt->has_value()) return self->Queue({});
-    absl::StatusOr<base::View> view =
-        (*snapshot)->ViewOf([&](const base::View& v) { return self->ReadsOf(v); });
-    if (!view.ok()) return self->Finish(view.status(), {});
-    self->Ask(self->QuestionsOf(*view));
+    const absl::Status status = Caught([&] { return self->Looked(**snapshot); });
+    if (!status.ok()) self->Finish(status, (*snapshot)->subjects());
   });
 }
 
-void CommandCall::Ask(const base::Questions& wanted) {
-  base::Questions questions = wanted;
-  if (!HasText(request())) questions.seal_for.clear();
-  if (questions.people.empty() && questions.competences.empty() &&
-      questions.organisations.empty() && questions.seal_for.empty()) {
-    return Queue({});
+absl::Status CommandCall::Looked(const journal::JournalSnapshot& snapshot) {
+  // A repeated request is answered before anybody is asked anything.
+  FETTLE_ASSIGN_OR_RETURN(const std::optional<journal::StoredReceipt> receipt,
+                          snapshot.Receipt(journal::ReceiptKeyOf(call.caller, call.request_id)));
+  if (receipt.has_value()) {
+    Queue({});
+    return absl::OkStatus();
   }
+  FETTLE_ASSIGN_OR_RETURN(const base::View view,
+                          snapshot.ViewOf([&](const base::View& v) { return ReadsOf(v); }));
+  const base::Questions questions = Wanted(QuestionsOf(view));
+  if (questions.make_key) FETTLE_RETURN_IF_ERROR(Rehearse(view, questions));
+  Ask(questions);
+  return absl::OkStatus();
+}
+
+// A key that is made stays for ever: whoever is refused as things stand gets none.
+absl::Status CommandCall::Rehearse(const base::View& view, const base::Questions& questions) const {
+  base::Evidence evidence;
+  evidence.has_words = has_words_;
+  evidence.sealed_for = questions.seal_for;
+  base::Context context;
+  context.time = parts_.clock->Now();
+  context.today = base::LondonDate(context.time);
+  context.caller = call.caller;
+  context.request_id = call.request_id;
+  context.correlation_id = call.correlation_id;
+  context.evidence = &evidence;
+  base::IdSource ids(context.time, base::RandomSeed());
+  context.ids = &ids;
+  const absl::Status status = Decide(view, context).status();
+  return base::ReasonOf(status) == kStale ? absl::OkStatus() : status;
+}
+
+// Nobody's key is needed for a request without words.
+base::Questions CommandCall::Wanted(base::Questions questions) const {
+  if (has_words_) return questions;
+  questions.seal_for.clear();
+  questions.make_key = false;
+  return questions;
+}
+
+void CommandCall::Ask(const base::Questions& questions) {
+  if (AsksNothing(questions)) return Queue({});
   parts_.evidence->Gather(
-      questions, call.deadline,
+      questions, AskerOf(),
       [self = std::static_pointer_cast<CommandCall>(shared_from_this())](
           absl::StatusOr<Gathered> gathered) {
         if (gathered.ok()) return self->Queue(*std::move(gathered));
-        // Nobody can be asked now, but the request may have been answered before.
+        // Nobody can be asked now, but the same request may have been decided meanwhile.
         const absl::Status failure = gathered.status();
         self->parts_.journal->FindReceipt(
             journal::ReceiptKeyOf(self->call.caller, self->call.request_id),
@@ -165,19 +239,29 @@ void CommandCall::Ask(const base::Questions& wanted) {
 }
 
 void CommandCall::Queue(Gathered gathered) {
-  if (gathered.key != nullptr) {
-    SealWords(request(), *gathered.key);
-  } else {
-    DropText(request());
-  }
   auto command =
       std::make_unique<Queued>(std::static_pointer_cast<CommandCall>(shared_from_this()));
   command->call = call;
   command->evidence = std::move(gathered.evidence);
+  command->evidence.has_words = has_words_;
+  if (has_words_) {
+    Message& copy = NewCopy();
+    if (gathered.key != nullptr) {
+      SealWords(copy, *gathered.key);
+      command->evidence.sealed_for = gathered.key->person_id;
+    } else {
+      // Nothing is kept unsealed. The command is a repeated one, or it is stale.
+      DropText(copy);
+    }
+  }
   command->expected_version = expected_version_;
   command->request_hmac = request_hmac_;
   ++attempts_;
   parts_.journal->Submit(std::move(command));
+}
+
+bool CommandCall::TriesAgain(const absl::Status& status) const {
+  return attempts_ < kAttemptsMax && base::ReasonOf(status) == kStale;
 }
 
 void CommandCall::Answered(journal::Answer answer) {
@@ -186,34 +270,46 @@ void CommandCall::Answered(journal::Answer answer) {
       return FinishNow(absl::InternalError("a stored response cannot be read"));
     }
     if (answer.replayed) context_.AddTrailingMetadata(kReplayedHeader, "true");
-  } else if (base::ReasonOf(answer.status) == "EVIDENCE_STALE" && attempts_ < kAttemptsMax) {
-    return AskState();
+  } else if (TriesAgain(answer.status)) {
+    return Look();
   }
   // The writer has stored the refusal's access record with the batch.
   FinishNow(answer.status);
 }
 
 void QueryCall::Run(const Message& received) {
-  absl::Status status = Enter(received);
-  if (status.ok()) status = Prepare();
-  if (!status.ok()) return Finish(status, {});
+  const absl::Status status = Caught([&] { return Begin(received); });
+  if (!status.ok()) Finish(status, {});
+}
+
+absl::Status QueryCall::Begin(const Message& received) {
+  FETTLE_RETURN_IF_ERROR(Enter(received));
+  FETTLE_RETURN_IF_ERROR(Prepare());
   parts_.journal->Query([self = std::static_pointer_cast<QueryCall>(shared_from_this())](
                             absl::StatusOr<journal::JournalSnapshot*> snapshot) {
     if (!snapshot.ok()) return self->Finish(snapshot.status(), {});
-    if (self->Cancelled() || absl::Now() > self->call.deadline) {
-      return self->Finish(absl::DeadlineExceededError("the deadline passed before the read"), {});
-    }
-    base::Context context;
-    context.time = absl::Now();
-    context.today = base::LondonDate(context.time);
-    context.caller = self->call.caller;
-    const absl::Status status = self->Answer(**snapshot, context);
-    if (!status.ok()) return self->Finish(status, (*snapshot)->subjects());
-    const absl::StatusOr<bool> opened = self->OpenAtDoor();
-    if (!opened.ok()) return self->Finish(opened.status(), (*snapshot)->subjects());
-    if (*opened) return self->Leave((*snapshot)->subjects());
-    self->OpenWords((*snapshot)->subjects());
+    self->Read(**snapshot);
   });
+  return absl::OkStatus();
+}
+
+void QueryCall::Read(const journal::JournalSnapshot& snapshot) {
+  if (Cancelled() || absl::Now() > call.deadline) {
+    return Finish(absl::DeadlineExceededError("the deadline passed before the read"), {});
+  }
+  base::Context context;
+  context.time = parts_.clock->Now();
+  context.today = base::LondonDate(context.time);
+  context.caller = call.caller;
+  bool opened = false;
+  const absl::Status status = Caught([&]() -> absl::Status {
+    FETTLE_RETURN_IF_ERROR(Answer(snapshot, context));
+    FETTLE_ASSIGN_OR_RETURN(opened, OpenAtDoor());
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return Finish(status, snapshot.subjects());
+  if (opened) return Leave(snapshot.subjects());
+  OpenWords(snapshot.subjects());
 }
 
 void QueryCall::OpenWords(std::vector<std::string> subjects) {
@@ -223,7 +319,7 @@ void QueryCall::OpenWords(std::vector<std::string> subjects) {
   }
   base::Questions questions;
   questions.seal_for = subjects.front();
-  parts_.evidence->Gather(questions, call.deadline,
+  parts_.evidence->Gather(questions, AskerOf(),
                           [self = std::static_pointer_cast<QueryCall>(shared_from_this()),
                            subjects](absl::StatusOr<Gathered> gathered) {
                             if (!gathered.ok()) return self->Finish(gathered.status(), subjects);

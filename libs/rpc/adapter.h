@@ -1,8 +1,13 @@
 // From a gRPC call to a rule and back: the same path for every rpc of every service.
 //
-//   command: authenticate, authorise, validate -> evidence -> seal private words -> journal ->
-//   answer query:   authenticate, authorise, validate -> snapshot -> rule -> open private words ->
-//   access record -> answer
+//   command: authenticate, authorise, validate -> receipt? -> evidence -> seal private words ->
+//            journal -> answer
+//   query:   authenticate, authorise, validate -> snapshot -> rule -> open private words ->
+//            access record -> answer
+//
+// A command whose questions are answered from the caches, or that has none, goes to the journal at
+// once: the writer asks for its receipt. All others look first, on a reader thread, whether they
+// were answered before.
 //
 // A service file is a list of one line per rpc:
 //
@@ -16,7 +21,7 @@
 //   };
 //
 // Handlers never block: gRPC has two callback threads on two cores, and a slow one would starve
-// health checks.
+// health checks. What a rule throws is logged and ends the one call, INTERNAL.
 #ifndef FETTLE_LIBS_RPC_ADAPTER_H_
 #define FETTLE_LIBS_RPC_ADAPTER_H_
 
@@ -26,16 +31,21 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/access/token.h"
+#include "libs/base/clock.h"
+#include "libs/base/log_limit.h"
 #include "libs/base/metrics.h"
 #include "libs/journal/journal.h"
 #include "libs/rpc/door.h"
 #include "libs/rpc/evidence.h"
+#include "libs/rpc/limits.h"
 
 #define FETTLE_RPC(Method)                                                    \
   grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,      \
@@ -46,11 +56,12 @@
 
 namespace fettle::rpc {
 
-// Counts answered calls by method and code. Thread-safe.
+// Counts answered calls by method and code, and logs those that leave no access record because they
+// never got in: refused tokens, overload, outage. Thread-safe.
 class CallMetrics {
  public:
   explicit CallMetrics(base::Metrics* metrics) : metrics_(metrics) {}
-  void Count(const MethodInfo& method, absl::StatusCode code, absl::Duration time);
+  void Count(const MethodInfo& method, const absl::Status& status, absl::Duration time);
 
  private:
   struct Counted {
@@ -62,13 +73,22 @@ class CallMetrics {
   // Finding a metric by its labels costs more than the rest of an answer.
   absl::flat_hash_map<std::pair<const MethodInfo*, absl::StatusCode>, Counted> counted_
       ABSL_GUARDED_BY(mutex_);
+  base::LogLimit turned_away_{kTurnedAwayLinesPerSecondMax};
 };
+
+// Stores the access record of a refusal, unless it is one that is only counted and logged; then
+// calls `done` with what the caller is told.
+void RecordRefusal(journal::Journal& journal, const journal::CallInfo& call,
+                   const absl::Status& status, std::vector<std::string> subjects,
+                   std::function<void(const absl::Status&)> done);
 
 // What the adapter of a service works with; all of it outlives the server.
 struct AdapterParts {
   journal::Journal* journal = nullptr;
   access::TokenVerifier* tokens = nullptr;
   EvidenceSource* evidence = nullptr;
+  // The time that queries see; deadlines are in the time of the world.
+  const base::Clock* clock = nullptr;
   // Key of the service for receipts (HMAC of requests).
   std::string hmac_key;
   CallMetrics* call_metrics = nullptr;
@@ -99,17 +119,18 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
 
   // The caller has gone, or its deadline has passed.
   bool Cancelled() const;
+  // Authenticate, authorise, validate. First of all.
+  absl::Status Enter(const google::protobuf::Message& request);
   // Answers the call; refusals leave an access record first (all but overload, outage and missing
   // tokens).
   void Finish(const absl::Status& status, const std::vector<std::string>& subjects);
 
- protected:
   UnaryCall(const AdapterParts& parts, grpc::CallbackServerContext& context,
             grpc::ServerUnaryReactor* reactor)
       : parts_(parts), context_(context), reactor_(reactor), start_(absl::Now()) {}
 
-  // Authenticate, authorise, validate.
-  absl::Status Enter(const google::protobuf::Message& request);
+ protected:
+  Asker AskerOf() const;
   void FinishNow(const absl::Status& status);
 
   const AdapterParts& parts_;
@@ -126,7 +147,10 @@ class CommandCall : public UnaryCall {
  protected:
   using UnaryCall::UnaryCall;
 
+  // With its words in clear. They are sealed in a copy, from which ReadsOf and Decide are answered
+  // then: evidence that is gathered again may name another person to seal them for.
   virtual google::protobuf::Message& request() = 0;
+  virtual google::protobuf::Message& NewCopy() = 0;
   virtual google::protobuf::Message& response() = 0;
   virtual absl::Status Prepare() = 0;
   virtual base::Reads ReadsOf(const base::View& view) const = 0;
@@ -136,13 +160,19 @@ class CommandCall : public UnaryCall {
 
  private:
   class Queued;
-  void AskState();
+  absl::Status Begin(const google::protobuf::Message& received);
+  void Look();
+  absl::Status Looked(const journal::JournalSnapshot& snapshot);
+  absl::Status Rehearse(const base::View& view, const base::Questions& questions) const;
+  base::Questions Wanted(base::Questions questions) const;
   void Ask(const base::Questions& questions);
   void Queue(Gathered gathered);
+  bool TriesAgain(const absl::Status& status) const;
   void Answered(journal::Answer answer);
 
   std::string request_hmac_;
   std::optional<int64_t> expected_version_;
+  bool has_words_ = false;
   int attempts_ = 0;
 };
 
@@ -163,6 +193,8 @@ class QueryCall : public UnaryCall {
   virtual std::vector<std::string> MorePeople() { return {}; }
 
  private:
+  absl::Status Begin(const google::protobuf::Message& received);
+  void Read(const journal::JournalSnapshot& snapshot);
   void OpenWords(std::vector<std::string> subjects);
   void Leave(std::vector<std::string> subjects);
   void FinishRead(const absl::Status& recorded);
@@ -208,24 +240,28 @@ class Adapter {
 
    private:
     google::protobuf::Message& request() override { return request_; }
+    google::protobuf::Message& NewCopy() override { return copy_.emplace(request_); }
     google::protobuf::Message& response() override { return response_; }
     absl::Status Prepare() override { return adapter_.door_.Prepare(request_); }
     base::Reads ReadsOf(const base::View& view) const override {
-      return Rules::ReadsOf(request_, view);
+      return Rules::ReadsOf(decided(), view);
     }
     base::Questions QuestionsOf(const base::View& view) const override {
       return Rules::QuestionsOf(request_, view);
     }
     absl::StatusOr<journal::AnyDecision> Decide(const base::View& view,
                                                 const base::Context& context) const override {
-      absl::StatusOr<base::Decision<Response>> decision = Rules::Decide(view, request_, context);
+      absl::StatusOr<base::Decision<Response>> decision = Rules::Decide(view, decided(), context);
       if (!decision.ok()) return decision.status();
       return journal::AnyDecision{std::move(decision->events),
                                   std::make_unique<Response>(std::move(decision->response))};
     }
 
+    const Request& decided() const { return copy_.has_value() ? *copy_ : request_; }
+
     Adapter& adapter_;
     Request request_;
+    std::optional<Request> copy_;
     Response& response_;
   };
 

@@ -23,10 +23,15 @@ struct Identity {
   std::string key_pem;
 };
 
-// NOT_FOUND naming the file that cannot be read.
+// From the files of the settings of these names. INVALID_ARGUMENT naming the setting and its file
+// when that cannot be read, is not what it should be, or the key is not the certificate's.
 absl::StatusOr<Identity> LoadIdentity(const std::string& ca_file,
                                       const std::string& certificate_file,
                                       const std::string& key_file);
+
+// What gRPC writes by itself, some of it on a stranger's doing (a handshake that failed), becomes
+// lines of our log, at most kGrpcLogLinesPerSecondMax. Once, before the first server or channel.
+void LogGrpcAsOurs();
 
 // Connects lazily. `target` is host:port; the server's certificate must name its host.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const Identity& identity);

@@ -11,6 +11,7 @@
 #include "libs/base/trace.h"
 #include "libs/base/uuid.h"
 #include "libs/rpc/limits.h"
+#include "libs/rpc/validate.h"
 
 namespace fettle::rpc {
 namespace {
@@ -98,6 +99,25 @@ absl::Status Authorise(const MethodInfo& method, const base::Caller& caller) {
   }
   return base::Refuse(absl::StatusCode::kPermissionDenied, "ROLE_NOT_ALLOWED",
                       "the caller's role may not make this call", {{"method", method.full_name}});
+}
+
+absl::Status Enter(const grpc::ServerContextBase& context, const google::protobuf::Message& request,
+                   access::TokenVerifier& tokens, journal::CallInfo* call) {
+  const MethodInfo& method = MethodOf(request.GetDescriptor());
+  FETTLE_ASSIGN_OR_RETURN(*call, Authenticate(context, method, tokens));
+  FETTLE_RETURN_IF_ERROR(Authorise(method, call->caller));
+  FETTLE_RETURN_IF_ERROR(Validate(request));
+  call->request_id = TextField(request, "request_id");
+  if (const std::string journey = TextField(request, "correlation_id"); !journey.empty()) {
+    call->correlation_id = journey;
+  }
+  return absl::OkStatus();
+}
+
+std::string BearerOf(const grpc::ServerContextBase& context) {
+  const std::string header = Header(context, "authorization");
+  const size_t space = header.find(' ');
+  return space == std::string::npos ? "" : header.substr(space + 1);
 }
 
 std::string TextField(const google::protobuf::Message& request, const char* name) {

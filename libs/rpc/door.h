@@ -34,6 +34,14 @@ absl::StatusOr<journal::CallInfo> Authenticate(const grpc::ServerContextBase& co
 // PERMISSION_DENIED ROLE_NOT_ALLOWED when the policy names neither the user's role nor the service.
 absl::Status Authorise(const MethodInfo& method, const base::Caller& caller);
 
+// The whole door: Authenticate, Authorise, and the request's shape. `call` is filled as far as it
+// is known, also when the call is refused: its refusal names whoever asked.
+absl::Status Enter(const grpc::ServerContextBase& context, const google::protobuf::Message& request,
+                   access::TokenVerifier& tokens, journal::CallInfo* call);
+
+// The user's token, or empty when the certificate alone speaks.
+std::string BearerOf(const grpc::ServerContextBase& context);
+
 // A text field of the request by name, or empty: request_id, correlation_id.
 std::string TextField(const google::protobuf::Message& request, const char* name);
 

@@ -5,9 +5,24 @@
 
 #include "libs/base/date.h"
 #include "libs/base/status.h"
+#include "libs/base/trace.h"
+#include "libs/rpc/door.h"
 #include "libs/rpc/status_map.h"
 
 namespace fettle::rpc {
+namespace {
+
+// As part of the journey that the questions belong to. A user's token goes along to rpcs that admit
+// every user, so that they know who asks; where services alone may call it would shut the door.
+void PrepareQuestion(grpc::ClientContext& context, const google::protobuf::Message& request,
+                     const Asker& asker, absl::Time deadline) {
+  const auto& roles = MethodOf(request.GetDescriptor()).policy.roles();
+  const bool admits_users = std::find(roles.begin(), roles.end(), "*") != roles.end();
+  PrepareCall(context, deadline, admits_users ? asker.bearer : "",
+              base::ChildTraceparent(asker.traceparent), asker.correlation_id);
+}
+
+}  // namespace
 
 // One Gather that has to ask. It lives until the last answer.
 struct RemoteEvidence::Gathering : std::enable_shared_from_this<Gathering> {
@@ -100,13 +115,8 @@ void RemoteEvidence::Remember(const person::v1::PersonContextAndKey& answer) {
   people_[id] = {answer.context(), clock_->Now()};
 }
 
-void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadline, Done done) {
-  auto gathering = std::make_shared<Gathering>();
-  gathering->done = std::move(done);
-  gathering->seal_for = questions.seal_for;
-  gathering->gathered.evidence.sealed_for = questions.seal_for;
-  deadline = std::min(deadline, absl::Now() + options_.evidence_wait_max);
-
+std::vector<std::string> RemoteEvidence::TakeCachedPeople(const base::Questions& questions,
+                                                          Gathered& gathered) {
   std::vector<std::string> missing;
   std::vector<std::string> people = questions.people;
   if (!questions.seal_for.empty() &&
@@ -114,11 +124,45 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
     people.push_back(questions.seal_for);
   }
   for (const std::string& id : people) {
-    if (!TakeCachedPerson(id, questions.fresh_people, gathering->gathered,
-                          id == questions.seal_for)) {
+    if (!TakeCachedPerson(id, questions.fresh_people, gathered, id == questions.seal_for)) {
       missing.push_back(id);
     }
   }
+  return missing;
+}
+
+std::string RemoteEvidence::DayOf(const base::Questions::OrganisationQuestion& question) const {
+  return question.date.empty() ? base::LondonDate(clock_->Now()) : question.date;
+}
+
+bool RemoteEvidence::TakeCachedOrganisation(const base::Questions::OrganisationQuestion& question,
+                                            Gathered& gathered) {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto it = organisations_.find(question.ods_code + DayOf(question));
+  if (it == organisations_.end() || clock_->Now() - it->second.time > options_.context_age_max) {
+    return false;
+  }
+  gathered.evidence.organisations[question] = it->second.fact;
+  return true;
+}
+
+std::optional<Gathered> RemoteEvidence::Known(const base::Questions& questions) {
+  if (!questions.competences.empty()) return std::nullopt;
+  Gathered gathered;
+  if (!TakeCachedPeople(questions, gathered).empty()) return std::nullopt;
+  for (const auto& question : questions.organisations) {
+    if (!TakeCachedOrganisation(question, gathered)) return std::nullopt;
+  }
+  return gathered;
+}
+
+void RemoteEvidence::Gather(const base::Questions& questions, const Asker& asker, Done done) {
+  auto gathering = std::make_shared<Gathering>();
+  gathering->done = std::move(done);
+  gathering->seal_for = questions.seal_for;
+  const absl::Time deadline = std::min(asker.deadline, absl::Now() + options_.evidence_wait_max);
+
+  const std::vector<std::string> missing = TakeCachedPeople(questions, gathering->gathered);
   if (!missing.empty()) {
     gathering->Asked();
     if (person_ == nullptr) {
@@ -127,7 +171,7 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
       using Call = Gathering::Call<person::v1::GetPersonContextRequest,
                                    person::v1::GetPersonContextResponse>;
       auto call = std::make_shared<Call>();
-      PrepareCall(call->context, deadline);
+      PrepareQuestion(call->context, call->request, asker, deadline);
       for (const std::string& id : missing) call->request.add_person_ids(id);
       person_->async()->GetPersonContext(
           &call->context, &call->request, &call->response,
@@ -151,16 +195,10 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
   }
 
   for (const auto& question : questions.organisations) {
-    const std::string date =
-        question.date.empty() ? base::LondonDate(clock_->Now()) : question.date;
+    const std::string date = DayOf(question);
     {
-      absl::ReaderMutexLock lock(&mutex_);
-      auto it = organisations_.find(question.ods_code + date);
-      if (it != organisations_.end() &&
-          clock_->Now() - it->second.time <= options_.context_age_max) {
-        gathering->gathered.evidence.organisations[question] = it->second.fact;
-        continue;
-      }
+      absl::MutexLock lock(&gathering->mutex);
+      if (TakeCachedOrganisation(question, gathering->gathered)) continue;
     }
     gathering->Asked();
     if (person_ == nullptr) {
@@ -170,7 +208,7 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
     using Call =
         Gathering::Call<person::v1::GetOrganisationRequest, person::v1::GetOrganisationResponse>;
     auto call = std::make_shared<Call>();
-    PrepareCall(call->context, deadline);
+    PrepareQuestion(call->context, call->request, asker, deadline);
     call->request.set_ods_code(question.ods_code);
     person_->async()->GetOrganisation(
         &call->context, &call->request, &call->response,
@@ -213,7 +251,7 @@ void RemoteEvidence::Gather(const base::Questions& questions, absl::Time deadlin
     using Call =
         Gathering::Call<training::v1::GetCompetenceRequest, training::v1::GetCompetenceResponse>;
     auto call = std::make_shared<Call>();
-    PrepareCall(call->context, deadline);
+    PrepareQuestion(call->context, call->request, asker, deadline);
     call->request.set_practitioner_id(question.practitioner_id);
     call->request.set_capability(question.capability);
     call->request.set_date(question.date);

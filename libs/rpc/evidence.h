@@ -5,7 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -26,15 +28,26 @@ struct Gathered {
   std::shared_ptr<const seal::PersonKey> key;
 };
 
+// On whose behalf questions are asked, for the headers of the calls that ask them.
+struct Asker {
+  absl::Time deadline;
+  std::string bearer;  // the user's token; empty when a service asks for itself
+  std::string traceparent;
+  std::string correlation_id;
+};
+
 // Two sources exist: the registry asks itself (services/person), all others ask it
 // (RemoteEvidence).
 class EvidenceSource {
  public:
   using Done = std::function<void(absl::StatusOr<Gathered>)>;
   virtual ~EvidenceSource() = default;
-  // Calls `done` once: before it returns when nothing has to be asked, else from a gRPC thread.
-  // UNAVAILABLE with RetryInfo when another service cannot be reached; NOT_FOUND PERSON_NOT_FOUND.
-  virtual void Gather(const base::Questions& questions, absl::Time deadline, Done done) = 0;
+  // The answers, if all of them are here: nobody is asked, no disk is read.
+  virtual std::optional<Gathered> Known(const base::Questions& questions) = 0;
+  // Called on a reader thread, so it may read the disk. Calls `done` once: before it returns when
+  // nothing has to be asked, else from a gRPC thread. UNAVAILABLE with RetryInfo when another
+  // service cannot be reached; NOT_FOUND PERSON_NOT_FOUND.
+  virtual void Gather(const base::Questions& questions, const Asker& asker, Done done) = 0;
 };
 
 struct RemoteEvidenceOptions {
@@ -53,7 +66,8 @@ class RemoteEvidence final : public EvidenceSource {
                  RemoteEvidenceOptions options, const base::Clock* clock);
   ~RemoteEvidence() override;
 
-  void Gather(const base::Questions& questions, absl::Time deadline, Done done) override;
+  std::optional<Gathered> Known(const base::Questions& questions) override;
+  void Gather(const base::Questions& questions, const Asker& asker, Done done) override;
   // Forgets what is cached of a person.
   void Drop(const std::string& person_id);
 
@@ -68,6 +82,11 @@ class RemoteEvidence final : public EvidenceSource {
     absl::Time time;
   };
 
+  // Gives the people who are not cached.
+  std::vector<std::string> TakeCachedPeople(const base::Questions& questions, Gathered& gathered);
+  bool TakeCachedOrganisation(const base::Questions::OrganisationQuestion& question,
+                              Gathered& gathered);
+  std::string DayOf(const base::Questions::OrganisationQuestion& question) const;
   bool TakeCachedPerson(const std::string& id, bool fresh, Gathered& gathered, bool needs_key);
   void Remember(const person::v1::PersonContextAndKey& answer);
 

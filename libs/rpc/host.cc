@@ -5,9 +5,16 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/base/status.h"
 #include "libs/rpc/limits.h"
 
 namespace fettle::rpc {
@@ -16,6 +23,33 @@ namespace {
 constexpr size_t kServerMemoryBytesMax = 48 << 20;
 constexpr int kStreamsPerConnectionMax = 1'000;
 constexpr int kMetadataBytesMax = 16 << 10;
+
+// gRPC says only that it cannot listen; why is found out by asking for the port first.
+absl::Status TryPort(const HostOptions& options) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const std::string port = absl::StrCat(options.listen_port);
+  if (const int error = getaddrinfo(options.listen_address.c_str(), port.c_str(), &hints, &found)) {
+    return absl::UnavailableError(
+        absl::StrCat("listen_address: ", options.listen_address, ": ", gai_strerror(error)));
+  }
+  int error = 0;
+  const int probe = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
+  const int on = 1;
+  // As gRPC does: connections of an earlier run that linger do not hold the port.
+  if (probe < 0 || setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+      bind(probe, found->ai_addr, found->ai_addrlen) != 0) {
+    error = errno;
+  }
+  if (probe >= 0) close(probe);
+  freeaddrinfo(found);
+  if (error == 0) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat(error == EADDRNOTAVAIL ? "listen_address" : "listen_port", ": cannot listen on ",
+                   options.listen_address, ":", port, ": ", std::strerror(error)));
+}
 
 }  // namespace
 
@@ -31,6 +65,7 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(const HostOptions& options,
   }();
   (void)once;
 
+  FETTLE_RETURN_IF_ERROR(TryPort(options));
   grpc::SslServerCredentialsOptions ssl(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   ssl.pem_root_certs = identity.ca_pem;
   ssl.pem_key_cert_pairs.push_back({identity.key_pem, identity.certificate_pem});
@@ -53,19 +88,21 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(const HostOptions& options,
 
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "cannot listen on ", options.listen_address, ":", options.listen_port,
-        " (listen_port): in use, or the certificate cannot be read; choose another port"));
+    return absl::UnavailableError(absl::StrCat("listen_port: cannot listen on ",
+                                               options.listen_address, ":", options.listen_port,
+                                               "; the reason is in the log"));
   }
   return std::unique_ptr<Host>(new Host(std::move(server), port));
 }
 
 Host::~Host() { Stop(); }
 
+void Host::AnnounceStop() { server_->GetHealthCheckService()->SetServingStatus(false); }
+
 void Host::Stop() {
   if (stopped_) return;
   stopped_ = true;
-  server_->GetHealthCheckService()->SetServingStatus(false);
+  AnnounceStop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + absl::Milliseconds(kShutdownMsMax)));
   server_->Wait();
 }

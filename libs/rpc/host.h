@@ -22,7 +22,8 @@ struct HostOptions {
 
 class Host {
  public:
-  // UNAVAILABLE, naming address and port, when it cannot be bound. The services outlive the host.
+  // UNAVAILABLE, naming the setting, when the address or the port cannot be had. The services
+  // outlive the host.
   static absl::StatusOr<std::unique_ptr<Host>> Start(const HostOptions& options,
                                                      const Identity& identity,
                                                      const std::vector<grpc::Service*>& services);
@@ -30,7 +31,9 @@ class Host {
 
   int port() const { return port_; }
 
-  // Health says NOT_SERVING, calls under way get kShutdownMsMax to end, the rest is cancelled.
+  // Health says NOT_SERVING from now on; calls are still taken.
+  void AnnounceStop();
+  // AnnounceStop, then calls under way get kShutdownMsMax to end, the rest is cancelled.
   // Handlers must all come to an end: one that never finishes holds the server for ever. Safe to
   // call twice.
   void Stop();

@@ -8,7 +8,6 @@
 #include "libs/journal/control_total.h"
 #include "libs/rpc/limits.h"
 #include "libs/rpc/status_map.h"
-#include "libs/rpc/validate.h"
 
 namespace fettle::rpc {
 namespace {
@@ -23,17 +22,6 @@ journal::Log LogOf(journal::v1::Log log) {
   return log == journal::v1::LOG_ACCESS ? journal::Log::kAccess : journal::Log::kEvents;
 }
 
-// Authenticate, authorise, validate.
-absl::StatusOr<journal::CallInfo> Enter(const grpc::CallbackServerContext& context,
-                                        const google::protobuf::Message& request,
-                                        const AdapterParts& parts) {
-  const MethodInfo& method = MethodOf(request.GetDescriptor());
-  FETTLE_ASSIGN_OR_RETURN(journal::CallInfo call, Authenticate(context, method, *parts.tokens));
-  FETTLE_RETURN_IF_ERROR(Authorise(method, call.caller));
-  FETTLE_RETURN_IF_ERROR(Validate(request));
-  return call;
-}
-
 }  // namespace
 
 // One open feed. It ends itself in OnDone; whoever still calls it holds a shared pointer.
@@ -42,6 +30,7 @@ class JournalServiceImpl::Feed final : public grpc::ServerWriteReactor<ReadJourn
  public:
   Feed(JournalServiceImpl& service, const ReadJournalRequest& request)
       : service_(service),
+        method_(MethodOf(request.GetDescriptor())),
         log_(LogOf(request.log())),
         next_(std::max<int64_t>(1, request.from_position())),
         last_(request.to_position()) {}
@@ -61,13 +50,15 @@ class JournalServiceImpl::Feed final : public grpc::ServerWriteReactor<ReadJourn
       if (ended_) return;
       ended_ = true;
     }
+    service_.parts_.call_metrics->Count(method_, status, absl::Now() - start_);
     Finish(ToGrpc(status, service_.parts_.journal->model().service));
   }
 
   // Calls that are refused before they open.
-  void Refuse(const absl::Status& status) {
+  void Refuse(const journal::CallInfo& call, const absl::Status& status) {
     self_ = shared_from_this();
-    End(status);
+    RecordRefusal(*service_.parts_.journal, call, status, {},
+                  [self = shared_from_this()](const absl::Status& told) { self->End(told); });
   }
 
   void Load() {
@@ -92,8 +83,9 @@ class JournalServiceImpl::Feed final : public grpc::ServerWriteReactor<ReadJourn
   }
 
   void OnCancel() override {
-    // A feed that waits for a commit has nothing under way that would notice.
-    if (service_.TakeWaiting(shared_from_this())) End(absl::CancelledError("the reader has gone"));
+    // A feed that waits for a commit, now or after what it loads, has nothing under way that would
+    // notice.
+    if (service_.Cancel(shared_from_this())) End(absl::CancelledError("the reader has gone"));
   }
 
   void OnDone() override { self_.reset(); }
@@ -113,7 +105,11 @@ class JournalServiceImpl::Feed final : public grpc::ServerWriteReactor<ReadJourn
     StartWrite(&response_);
   }
 
+  friend class JournalServiceImpl;
+
   JournalServiceImpl& service_;
+  const MethodInfo& method_;
+  const absl::Time start_ = absl::Now();
   const journal::Log log_;
   int64_t next_;
   const int64_t last_;
@@ -122,6 +118,7 @@ class JournalServiceImpl::Feed final : public grpc::ServerWriteReactor<ReadJourn
   std::shared_ptr<Feed> self_;
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ = false;  // under the service's mutex
 };
 
 JournalServiceImpl::JournalServiceImpl(const AdapterParts& parts) : parts_(parts) {
@@ -156,16 +153,18 @@ void JournalServiceImpl::Wake(bool end) {
 }
 
 void JournalServiceImpl::Wait(std::shared_ptr<Feed> feed) {
-  bool ending = false;
+  bool ending = false, cancelled = false;
   {
     absl::MutexLock lock(&mutex_);
     ending = ending_;
+    cancelled = feed->cancelled_;
     // Looked at under the lock that Wake takes: a commit in between is seen here or wakes us.
-    if (!ending && feed->next() > parts_.journal->position(feed->log())) {
+    if (!ending && !cancelled && feed->next() > parts_.journal->position(feed->log())) {
       waiting_.insert(std::move(feed));
       return;
     }
   }
+  if (cancelled) return feed->End(absl::CancelledError("the reader has gone"));
   if (ending) {
     return feed->End(
         base::Unavailable("SERVICE_STOPPING", "the service is stopping", absl::Seconds(2)));
@@ -173,19 +172,21 @@ void JournalServiceImpl::Wait(std::shared_ptr<Feed> feed) {
   feed->Load();
 }
 
-bool JournalServiceImpl::TakeWaiting(const std::shared_ptr<Feed>& feed) {
+bool JournalServiceImpl::Cancel(const std::shared_ptr<Feed>& feed) {
   absl::MutexLock lock(&mutex_);
+  feed->cancelled_ = true;
   return waiting_.erase(feed) > 0;
 }
 
 grpc::ServerWriteReactor<ReadJournalResponse>* JournalServiceImpl::ReadJournal(
     grpc::CallbackServerContext* context, const ReadJournalRequest* request) {
   auto feed = std::make_shared<Feed>(*this, *request);
-  absl::StatusOr<journal::CallInfo> call = Enter(*context, *request, parts_);
-  if (call.ok()) {
-    feed->Open(*call);
+  journal::CallInfo call;
+  const absl::Status entered = Enter(*context, *request, *parts_.tokens, &call);
+  if (entered.ok()) {
+    feed->Open(call);
   } else {
-    feed->Refuse(call.status());
+    feed->Refuse(call, entered);
   }
   return feed.get();
 }
@@ -194,16 +195,15 @@ grpc::ServerUnaryReactor* JournalServiceImpl::GetOperation(
     grpc::CallbackServerContext* context, const journal::v1::GetOperationRequest* request,
     journal::v1::GetOperationResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const std::string& service = parts_.journal->model().service;
-  absl::StatusOr<journal::CallInfo> call = Enter(*context, *request, parts_);
-  if (!call.ok()) {
-    reactor->Finish(ToGrpc(call.status(), service));
+  auto call = std::make_shared<UnaryCall>(parts_, *context, reactor);
+  if (const absl::Status entered = call->Enter(*request); !entered.ok()) {
+    call->Finish(entered, {});
     return reactor;
   }
   parts_.journal->FindReceipt(
-      journal::ReceiptKeyOf(call->caller, request->request_id()),
-      [reactor, response, &service](absl::StatusOr<std::optional<journal::StoredReceipt>> receipt) {
-        if (!receipt.ok()) return reactor->Finish(ToGrpc(receipt.status(), service));
+      journal::ReceiptKeyOf(call->call.caller, request->request_id()),
+      [call, response](absl::StatusOr<std::optional<journal::StoredReceipt>> receipt) {
+        if (!receipt.ok()) return call->Finish(receipt.status(), {});
         if (receipt->has_value()) {
           response->set_state(journal::v1::OPERATION_STATE_DONE);
           response->set_response((*receipt)->response);
@@ -211,7 +211,7 @@ grpc::ServerUnaryReactor* JournalServiceImpl::GetOperation(
         } else {
           response->set_state(journal::v1::OPERATION_STATE_UNKNOWN);
         }
-        reactor->Finish(grpc::Status::OK);
+        call->Finish(absl::OkStatus(), {});
       });
   return reactor;
 }
@@ -220,42 +220,41 @@ grpc::ServerUnaryReactor* JournalServiceImpl::GetControlTotal(
     grpc::CallbackServerContext* context, const journal::v1::GetControlTotalRequest* request,
     journal::v1::GetControlTotalResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const std::string& service = parts_.journal->model().service;
-  absl::StatusOr<journal::CallInfo> call = Enter(*context, *request, parts_);
-  if (!call.ok()) {
-    reactor->Finish(ToGrpc(call.status(), service));
+  auto call = std::make_shared<UnaryCall>(parts_, *context, reactor);
+  if (const absl::Status entered = call->Enter(*request); !entered.ok()) {
+    call->Finish(entered, {});
     return reactor;
   }
   const journal::Log log = LogOf(request->log());
   const int64_t block = std::max<int64_t>(0, request->block());
-  parts_.journal->Query([this, reactor, response, log, block,
-                         &service](absl::StatusOr<journal::JournalSnapshot*> snapshot) {
-    absl::Status status = snapshot.status();
-    if (status.ok()) {
-      journal::ControlTotal total;
-      const int64_t from = block * journal::kControlBlockPositions + 1;
-      const int64_t end = from + journal::kControlBlockPositions;
-      for (int64_t next = from; next < end && status.ok();) {
-        absl::StatusOr<std::vector<journal::StoredEvent>> items =
-            (*snapshot)->reader().ReadLog(log, next, static_cast<int>(end - next));
-        status = items.status();
-        if (!status.ok() || items->empty()) break;
-        for (const journal::StoredEvent& item : *items) {
-          status.Update(total.Add(parts_.journal->model(), log, item));
+  parts_.journal->Query(
+      [this, call, response, log, block](absl::StatusOr<journal::JournalSnapshot*> snapshot) {
+        absl::Status status = snapshot.status();
+        if (status.ok()) {
+          journal::ControlTotal total;
+          const int64_t from = block * journal::kControlBlockPositions + 1;
+          const int64_t end = from + journal::kControlBlockPositions;
+          for (int64_t next = from; next < end && status.ok();) {
+            absl::StatusOr<std::vector<journal::StoredEvent>> items =
+                (*snapshot)->reader().ReadLog(log, next, static_cast<int>(end - next));
+            status = items.status();
+            if (!status.ok() || items->empty()) break;
+            for (const journal::StoredEvent& item : *items) {
+              status.Update(total.Add(parts_.journal->model(), log, item));
+            }
+            next = items->back().position + 1;
+          }
+          if (status.ok()) {
+            response->set_count(total.count());
+            response->set_pence(total.pence());
+            response->set_id_hash_sum(total.id_hash_sum());
+            absl::StatusOr<int64_t> last = (*snapshot)->reader().LastPosition(log);
+            status.Update(last.status());
+            if (last.ok()) response->set_last_position(*last);
+          }
         }
-        next = items->back().position + 1;
-      }
-      if (status.ok()) {
-        response->set_count(total.count());
-        response->set_pence(total.pence());
-        response->set_id_hash_sum(total.id_hash_sum());
-        absl::StatusOr<int64_t> last = (*snapshot)->reader().LastPosition(log);
-        status.Update(last.status());
-        if (last.ok()) response->set_last_position(*last);
-      }
-    }
-    reactor->Finish(ToGrpc(status, service));
-  });
+        call->Finish(status, {});
+      });
   return reactor;
 }
 

@@ -35,7 +35,8 @@ class JournalServiceImpl final : public journal::v1::JournalService::CallbackSer
   void Wake(bool end);
   // Loads the feed's next items after the next commit, or now when there are some.
   void Wait(std::shared_ptr<Feed> feed);
-  bool TakeWaiting(const std::shared_ptr<Feed>& feed);
+  // The reader has gone: the feed waits no more. True when it was waiting.
+  bool Cancel(const std::shared_ptr<Feed>& feed);
 
   const AdapterParts parts_;
   // Feeds that wait for the next commit.

@@ -17,6 +17,11 @@ inline constexpr int kReconnectMaxMs = 1'000;
 // Waits of a stop: calls under way, then the rest is cancelled.
 inline constexpr int kShutdownMsMax = 2'500;
 
+// Lines of the log that callers can cause without getting in; the next line says how many were left
+// out.
+inline constexpr int kGrpcLogLinesPerSecondMax = 10;
+inline constexpr int kTurnedAwayLinesPerSecondMax = 10;
+
 // Answers that repeat the first answer to the same request id carry this.
 inline constexpr char kReplayedHeader[] = "fettle-replayed";
 inline constexpr char kCorrelationIdHeader[] = "fettle-correlation-id";

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/log.h"
 #include "libs/base/status.h"
@@ -64,7 +65,7 @@ Process::Process(std::string name, std::string about)
   settings_.Add(&kafka_, "kafka", "Bootstrap servers, host:port; `none`: no bus, the feed only",
                 "none");
   settings_.Add(&clock_file_, "clock_file", "Tests only: a file that holds the time", "");
-  settings_.Add(&log_level_, "log_level", "debug, info, warning or error", "info");
+  settings_.Add(&log_level_, "log_level", "debug, info, warning, error or fatal", "info");
   settings_.Add(&journal_options_.batch_commands_max, "batch_commands_max",
                 "Commands that are committed together", 256, 1, 4'096);
   settings_.Add(&journal_options_.batch_ms_max, "batch_ms_max",
@@ -104,6 +105,7 @@ AdapterParts Process::Parts(EvidenceSource* evidence) {
   parts.journal = journal_.get();
   parts.tokens = tokens_.get();
   parts.evidence = evidence;
+  parts.clock = clock_.get();
   parts.hmac_key = hmac_key_;
   parts.call_metrics = call_metrics_.get();
   return parts;
@@ -112,6 +114,7 @@ AdapterParts Process::Parts(EvidenceSource* evidence) {
 absl::Status Process::Open(const journal::Model& model) {
   FETTLE_ASSIGN_OR_RETURN(const base::Level level, base::ParseLevel(log_level_));
   base::InitLog(name_, level);
+  LogGrpcAsOurs();
   if (data_dir_.empty()) return absl::InvalidArgumentError("data_dir: name a folder");
   std::error_code error;
   std::filesystem::create_directories(data_dir_, error);
@@ -147,14 +150,25 @@ absl::Status Process::Open(const journal::Model& model) {
 
 absl::Status Process::Serve(const std::function<absl::StatusOr<Built>(Process&)>& build) {
   const sigset_t signals = StopSignals();
-  FETTLE_ASSIGN_OR_RETURN(Built built, build(*this));
-  JournalServiceImpl journal_service(Parts(nullptr));
-  std::vector<grpc::Service*> services = {&journal_service};
+  Built built;
+  std::unique_ptr<JournalServiceImpl> journal_service;
+  std::unique_ptr<Host> host;
+  // Whatever the way out: the journal calls the services, so it ends before they are gone.
+  absl::Cleanup end = [&] {
+    if (host != nullptr) host->AnnounceStop();
+    if (built.stop) built.stop();
+    if (journal_service != nullptr) journal_service->EndFeeds();
+    if (host != nullptr) host->Stop();
+    if (relay_ != nullptr) relay_->Stop();
+    journal_->Stop();
+  };
+  FETTLE_ASSIGN_OR_RETURN(built, build(*this));
+  journal_service = std::make_unique<JournalServiceImpl>(Parts(nullptr));
+  std::vector<grpc::Service*> services = {journal_service.get()};
   for (const auto& service : built.services) services.push_back(service.get());
   FETTLE_ASSIGN_OR_RETURN(
-      std::unique_ptr<Host> host,
-      Host::Start({.listen_address = listen_address_, .listen_port = listen_port_}, identity_,
-                  services));
+      host, Host::Start({.listen_address = listen_address_, .listen_port = listen_port_}, identity_,
+                        services));
   base::Log(base::Level::kInfo, "ready",
             {{"address", listen_address_},
              {"port", host->port()},
@@ -170,11 +184,7 @@ absl::Status Process::Serve(const std::function<absl::StatusOr<Built>(Process&)>
     if (!failure.ok()) break;
   }
   base::Log(base::Level::kInfo, "stopping");
-  if (built.stop) built.stop();
-  journal_service.EndFeeds();
-  host->Stop();
-  if (relay_ != nullptr) relay_->Stop();
-  journal_->Stop();
+  std::move(end).Invoke();
   base::Log(base::Level::kInfo, "stopped",
             {{"position", journal_->position(journal::Log::kEvents)}});
   return failure;

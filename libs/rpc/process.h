@@ -40,8 +40,8 @@ class Process {
   base::Settings& settings() { return settings_; }
 
   // Reads the settings, opens everything, calls `build` with the journal open, serves until SIGTERM
-  // or SIGINT, stops in order: health and server, feeds, relay, journal, store. Gives the exit
-  // code; every failure is one clear line on stderr.
+  // or SIGINT, stops in order: health, what the service added (Built::stop), feeds, server, relay,
+  // journal. Gives the exit code; every failure is one clear line on stderr.
   int Run(int argc, const char* const* argv, const journal::Model& model,
           const std::function<absl::StatusOr<Built>(Process&)>& build);
 

@@ -116,6 +116,20 @@ TEST(StatusMapTest, WhatBrokeIsNotTold) {
   EXPECT_EQ(sent.error_message().find("secret"), std::string::npos);
 }
 
+TEST(StatusMapTest, AStatusThatNoRuleGaveLeavesWithoutItsText) {
+  const absl::Status full(absl::StatusCode::kResourceExhausted,
+                          "step: database or disk is full (SQLite 13), /data/person/keys.db");
+  const grpc::Status sent = ToGrpc(full, "person");
+  EXPECT_EQ(sent.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(sent.error_message().find("SQLite"), std::string::npos);
+  EXPECT_EQ(ToGrpc(absl::UnavailableError("/a/path"), "person").error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ToGrpc(absl::UnavailableError("/a/path"), "person").error_message().find("path"),
+            std::string::npos);
+  EXPECT_EQ(ToGrpc(absl::DeadlineExceededError("late"), "person").error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
 TEST(StatusMapTest, DetailsStayUnderTheLimitOfTrailers) {
   base::FieldViolations violations;
   for (int i = 0; i < 200; ++i) {

@@ -14,14 +14,28 @@
 namespace fettle::rpc {
 namespace {
 
-bool IsOurFault(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kInternal:
+// A status that no rule gave. `status` has no ErrorInfo.
+grpc::Status Unexplained(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kDeadlineExceeded:
+      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed"};
+    case absl::StatusCode::kCancelled:
+      return {grpc::StatusCode::CANCELLED, "the call was cancelled"};
+    default:
+      break;
+  }
+  base::Log(base::Level::kError, "a call failed",
+            {{"code", absl::StatusCodeToString(status.code())}, {"cause", status.message()}});
+  constexpr char kText[] = "the service failed; the fault is in its log";
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kDataLoss:
-      return true;
+      return {static_cast<grpc::StatusCode>(status.code()), kText};
     default:
-      return false;
+      return {grpc::StatusCode::INTERNAL, kText};
   }
 }
 
@@ -29,12 +43,8 @@ bool IsOurFault(absl::StatusCode code) {
 
 grpc::Status ToGrpc(const absl::Status& status, std::string_view service) {
   if (status.ok()) return grpc::Status::OK;
+  if (base::ReasonOf(status).empty()) return Unexplained(status);
   const auto code = static_cast<grpc::StatusCode>(status.code());
-  if (IsOurFault(status.code())) {
-    base::Log(base::Level::kError, "a call failed",
-              {{"code", absl::StatusCodeToString(status.code())}, {"cause", status.message()}});
-    return grpc::Status(code, "the service failed; the fault is in its log");
-  }
   google::rpc::Status details;
   details.set_code(static_cast<int>(status.code()));
   details.set_message(std::string(status.message()));

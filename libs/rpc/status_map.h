@@ -12,8 +12,9 @@ namespace fettle::rpc {
 
 // Carries code, message and the google.rpc details (ErrorInfo, BadRequest, PreconditionFailure,
 // RetryInfo) over. The ErrorInfo's domain becomes `<service>.fettle` where it is empty. Details
-// that would not fit the trailers (4 KB) are left out, the ErrorInfo last. An INTERNAL, UNKNOWN or
-// DATA_LOSS status loses its message: what broke is logged, not told.
+// that would not fit the trailers (4 KB) are left out, the ErrorInfo last. A status without an
+// ErrorInfo is none of ours: it may hold a path or a statement, so it is logged and leaves with a
+// fixed text, as INTERNAL unless its code alone says something to the caller.
 grpc::Status ToGrpc(const absl::Status& status, std::string_view service);
 
 absl::Status FromGrpc(const grpc::Status& status);

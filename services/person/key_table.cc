@@ -1,5 +1,6 @@
 #include "services/person/key_table.h"
 
+#include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/base/uuid.h"
 
@@ -10,6 +11,9 @@ constexpr const char* kSchema[] = {
     "CREATE TABLE key (person BLOB PRIMARY KEY, version INTEGER NOT NULL, key BLOB NOT NULL) "
     "WITHOUT ROWID",
 };
+
+// By then the process was started anew.
+constexpr absl::Duration kBrokenRetryAfter = absl::Seconds(5);
 
 }  // namespace
 
@@ -34,10 +38,12 @@ absl::Status KeyTable::Prepare() {
 }
 
 absl::StatusOr<seal::PersonKey> KeyTable::FindLocked(const std::string& person_id) {
+  if (!failure_.ok()) return Broken(failure_);
   const std::string person = base::UuidToBytes(person_id);
   find_.BindBlob(1, person);
-  FETTLE_ASSIGN_OR_RETURN(const bool found, find_.Step());
-  if (!found) {
+  const absl::StatusOr<bool> found = find_.Step();
+  if (!found.ok()) return Broken(found.status());
+  if (!*found) {
     find_.Reset();
     return base::Refuse(absl::StatusCode::kNotFound, "PERSON_NOT_FOUND", "no such person");
   }
@@ -58,8 +64,23 @@ absl::StatusOr<seal::PersonKey> KeyTable::FindOrMake(const std::string& person_i
   seal::PersonKey made = seal::MakePersonKey(person_id, 1);
   const std::string person = base::UuidToBytes(person_id);
   insert_.BindBlob(1, person).BindInt(2, made.version).BindBlob(3, made.key);
-  FETTLE_RETURN_IF_ERROR(insert_.Run());
+  if (const absl::Status inserted = insert_.Run(); !inserted.ok()) return Broken(inserted);
   return made;
+}
+
+absl::Status KeyTable::Broken(const absl::Status& failure) {
+  if (failure_.ok()) {
+    failure_ = failure;
+    base::Log(base::Level::kError, "the table of keys failed; it is used no more",
+              {{"cause", failure.message()}});
+  }
+  return base::Unavailable("KEYS_BROKEN", "the keys of private words cannot be had now",
+                           kBrokenRetryAfter);
+}
+
+absl::Status KeyTable::failure() const {
+  absl::MutexLock lock(&mutex_);
+  return failure_;
 }
 
 }  // namespace fettle::person

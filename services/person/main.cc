@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
                        built.services.push_back(std::make_unique<fettle::person::PersonServiceImpl>(
                            parts.Parts(evidence.get()),
                            fettle::person::PersonDoor(digest_key, keys.get(), &parts.clock())));
+                       built.failure = [&] { return keys->failure(); };
                        return built;
                      });
 }

@@ -114,14 +114,18 @@ absl::StatusOr<bool> PersonDoor::Open(v1::GetPersonContextResponse& response) co
   return true;
 }
 
-void LocalEvidence::Gather(const base::Questions& questions, absl::Time, Done done) {
+std::optional<rpc::Gathered> LocalEvidence::Known(const base::Questions& questions) {
+  if (questions.seal_for.empty()) return rpc::Gathered();
+  return std::nullopt;
+}
+
+void LocalEvidence::Gather(const base::Questions& questions, const rpc::Asker&, Done done) {
   rpc::Gathered gathered;
   if (!questions.seal_for.empty()) {
     absl::StatusOr<seal::PersonKey> key = questions.make_key ? keys_->FindOrMake(questions.seal_for)
                                                              : keys_->Find(questions.seal_for);
     if (!key.ok()) return done(key.status());
     gathered.key = std::make_shared<seal::PersonKey>(*std::move(key));
-    gathered.evidence.sealed_for = questions.seal_for;
   }
   done(std::move(gathered));
 }

@@ -4,6 +4,7 @@
 #define FETTLE_SERVICES_PERSON_PERSON_SERVICE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "fettle/person/v1/person_service.grpc.pb.h"
@@ -37,11 +38,12 @@ class PersonDoor : public rpc::PlainDoor {
   const base::Clock* clock_;
 };
 
-// The registry asks itself: keys from its own table, nothing from other services.
+// The registry asks itself: keys from its own table, on its disk, nothing from other services.
 class LocalEvidence final : public rpc::EvidenceSource {
  public:
   explicit LocalEvidence(KeyTable* keys) : keys_(keys) {}
-  void Gather(const base::Questions& questions, absl::Time deadline, Done done) override;
+  std::optional<rpc::Gathered> Known(const base::Questions& questions) override;
+  void Gather(const base::Questions& questions, const rpc::Asker& asker, Done done) override;
 
  private:
   KeyTable* const keys_;

@@ -6,6 +6,7 @@
 #include <sanitizer/tsan_interface.h>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -56,6 +57,22 @@ void __wrap__ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE(absl::Mutex* mutex,
                                                            const absl::Condition& condition) {
   __wrap__ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE(
       mutex, condition, absl::InfiniteDuration());
+}
+
+// What comes before Notify comes before what waited for it.
+void __real__ZN4absl7debian312Notification6NotifyEv(absl::Notification* notification);
+void __real__ZNK4absl7debian312Notification19WaitForNotificationEv(
+    const absl::Notification* notification);
+
+void __wrap__ZN4absl7debian312Notification6NotifyEv(absl::Notification* notification) {
+  __tsan_release(notification);
+  __real__ZN4absl7debian312Notification6NotifyEv(notification);
+}
+
+void __wrap__ZNK4absl7debian312Notification19WaitForNotificationEv(
+    const absl::Notification* notification) {
+  __real__ZNK4absl7debian312Notification19WaitForNotificationEv(notification);
+  __tsan_acquire(const_cast<absl::Notification*>(notification));
 }
 
 }  // extern "C"
