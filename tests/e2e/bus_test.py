@@ -83,7 +83,14 @@ class BusTest(unittest.TestCase):
             return subprocess.run([BUILD / "bin/fettle", "--home", f.home, "--token", f.auditor, f"--audit=localhost:{f.ports['audit']}",
                                    *words], capture_output=True, text=True, timeout=60)
 
-        self.eventually("the proof is there", lambda: fettle("audit", "proof", "urn:fettle:referral:main", "1").returncode == 0)
+        def proof(*more):
+            return fettle("audit", "proof", "urn:fettle:referral:main", "1", *more)
+
+        # The key is pinned in the home folder; without one, nothing is proven.
+        proven = self.eventually("the proof is there", lambda: (run := proof()).returncode == 0 and run.stdout)
+        self.assertIn("the event is in the log", proven)
+        self.assertEqual(proof("--key", str(f.home / "audit/log.pub")).returncode, 0)
+        self.assertIn("/nowhere.pub", proof("--key", "/nowhere.pub").stderr)
         export = f.home / "export"
         self.assertEqual(fettle("audit", "export", str(export)).returncode, 0)
         key = str(f.home / "audit/log.pub")
