@@ -16,13 +16,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FETTLE_BUILD", ROOT / "build"))
 GOLDEN = ROOT / "proto/golden"
 RENEW = "a field of an event is in no golden entry; add one: build/tools/python/bin/python tests/golden/golden.py --renew"
-# The message of each topic.
-TOPICS = {**{f"fettle.{s}.v1": f"fettle.{s}.v1.{s.capitalize()}Event" for s in ("person", "referral", "training", "budget")},
-          "fettle.access.v1": "fettle.journal.v1.AccessEvent"}
-
 POOL = descriptor_pool.DescriptorPool()
-for file in descriptor_pb2.FileDescriptorSet.FromString((BUILD / "fettle.descriptors.binpb").read_bytes()).file:
+FILES = descriptor_pb2.FileDescriptorSet.FromString((BUILD / "fettle.descriptors.binpb").read_bytes()).file
+for file in FILES:
     POOL.Add(file)
+
+
+def find_topics():
+    """{topic: its message}: a message with a header and a oneof `event` is a topic's."""
+    for file in FILES:
+        for message in file.message_type:
+            if [f.name for f in message.field][:1] == ["header"] and [o.name for o in message.oneof_decl] == ["event"]:
+                topic = "fettle.access.v1" if file.package == "fettle.journal.v1" else file.package
+                yield topic, f"{file.package}.{message.name}"
+
+
+TOPICS = dict(find_topics())
 
 
 def message_class(topic):
@@ -133,6 +142,12 @@ def renew():
 
 
 class GoldenTest(unittest.TestCase):
+
+    def test_the_topics_are_found(self):
+        listed = {line.split()[0] for line in (ROOT / "deploy/kafka/topics.txt").read_text().splitlines() if line.startswith("fettle.")}
+        self.assertLessEqual(set(TOPICS), listed)
+        # A file without a topic is what is left of one that was published.
+        self.assertEqual({path.stem for path in GOLDEN.glob("*.json")}, set(TOPICS))
 
     def test_what_was_published_is_read_as_it_was_meant(self):
         for topic in TOPICS:
