@@ -23,7 +23,7 @@ import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "support"), str(TESTS / "conformance")]
-from fettle import SERVICES, Fettle, Kafka, Refused, message, new_id  # noqa: E402
+from fettle import SERVICES, Fettle, Kafka, Refused, new_id  # noqa: E402
 from gateway import PARTNER, TARGET, Gateway  # noqa: E402
 import post  # noqa: E402
 
@@ -164,7 +164,7 @@ class KillTest(unittest.TestCase):
 
     def check_feeds(self, fettle, load):
         for service in SERVICES:
-            event_type = message(f"fettle.{service}.v1.{service.capitalize()}Event")
+            event_type = fettle.event_type(service)
             items = fettle.feed(service)
             self.assertEqual([position for position, _ in items], list(range(1, len(items) + 1)))
             events = [event_type.FromString(value) for _, value in items]
@@ -189,7 +189,7 @@ class KillTest(unittest.TestCase):
     def check_money(self, fettle, load):
         """What the events say was paid is what was acknowledged, budget by budget."""
         self.assertGreater(sum(load.spent_pence.values()), 0)
-        event_type, paid = message("fettle.budget.v1.BudgetEvent"), collections.Counter()
+        event_type, paid = fettle.event_type("budget"), collections.Counter()
         for _, value in fettle.feed("budget"):
             event = event_type.FromString(value)
             if event.WhichOneof("event") == "spend_paid":

@@ -174,7 +174,8 @@ class Fettle:
         if not self.keep:
             shutil.rmtree(self.home, ignore_errors=True)
 
-    def start(self, service):
+    def start(self, service, **popen):
+        """`popen`: more arguments of subprocess.Popen."""
         pki = self.home / "pki"
         arguments = [
             BUILD / "bin" / f"fettle-{service}", f"--data_dir={self.home / service}",
@@ -191,7 +192,7 @@ class Fettle:
             arguments.append(f"--training_target=localhost:{self.ports['training']}")
         arguments += [f"--{k}={v}" for k, v in self.settings.get(service, {}).items()]
         with open(self.home / f"{service}.log", "ab") as log:
-            self.processes[service] = subprocess.Popen(arguments, stdout=log, stderr=log)
+            self.processes[service] = subprocess.Popen(arguments, stdout=log, stderr=log, **popen)
 
     def wait_ready(self, service):
         check = self.channel(service).unary_unary("/grpc.health.v1.Health/Check")
@@ -269,6 +270,10 @@ class Fettle:
             self.call("person.RegisterOrganisation", {"organisation": {
                 "ods_code": code, "name": name, "kind": f"ORGANISATION_KIND_{kind}", "start_date": "2015-01-01",
                 "icb": self.ICB}}, admin)
+
+    def event_type(self, service):
+        """The message of the service's topic."""
+        return message(f"fettle.{service}.v1.{service.capitalize()}Event")
 
     def feed(self, service, log="LOG_EVENTS"):
         """All items of a service's feed as (position, bytes)."""
