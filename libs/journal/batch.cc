@@ -23,7 +23,7 @@ void SetTime(common::v1::EventHeader& header, absl::Time time) {
   header.mutable_time()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
 }
 
-// One letter per kind keeps the two logs' ids apart: (source, id) and id alone are unique.
+// The middle part keeps the two logs' ids apart: (source, id) and id alone are unique.
 std::string EventId(const Model& model, const std::string& journal, Log log, int64_t position) {
   return absl::StrCat(model.service, ".", journal, log == Log::kAccess ? ".access." : ".",
                       position);
@@ -31,20 +31,6 @@ std::string EventId(const Model& model, const std::string& journal, Log log, int
 
 StoredEntry ToStored(const Entry& entry, const std::string& stream, int64_t position, bool fact) {
   return {entry.index, entry.key, entry.sort, stream, entry.unique, fact, position};
-}
-
-absl::StatusOr<std::shared_ptr<const Message>> ParseState(const Model& model,
-                                                          const std::string& bytes) {
-  std::shared_ptr<Message> state(model.state->New());
-  if (!state->ParseFromString(bytes)) {
-    return absl::DataLossError("a stored state cannot be read");
-  }
-  return state;
-}
-
-absl::StatusOr<View::Stream> ToStream(const Model& model, const StoredState& stored) {
-  FETTLE_ASSIGN_OR_RETURN(auto state, ParseState(model, stored.state));
-  return View::Stream{stored.version, stored.position, std::move(state)};
 }
 
 void FillResult(Message& response, const common::v1::CommandResult& result) {
@@ -71,6 +57,14 @@ void FillCaller(const CallInfo& call, common::v1::EventHeader& header) {
 std::string SourceOf(const Model& model, const std::string& journal, Log log) {
   return absl::StrCat("urn:fettle:", model.service, ":", journal,
                       log == Log::kAccess ? ":access" : "");
+}
+
+absl::StatusOr<View::Stream> ToStream(const Model& model, const StoredState& stored) {
+  std::shared_ptr<Message> state(model.state->New());
+  if (!state->ParseFromString(stored.state)) {
+    return absl::DataLossError("a stored state cannot be read");
+  }
+  return View::Stream{stored.version, stored.position, std::move(state)};
 }
 
 void DiffEntries(const std::string& stream, std::vector<Entry> before, std::vector<Entry> after,
@@ -117,6 +111,7 @@ Batch::Batch(const Parts* parts, absl::Time time, Positions positions,
 void Batch::Want(const Command& command) {
   Want(ReceiptKeyOf(command.call.caller, command.call.request_id));
   WantReads(command.ReadsOf(View::Probing()), request_);
+  if (command.timer.has_value()) WantReads({{command.timer->stream_id}, {}}, request_);
 }
 
 void Batch::Want(const ReceiptKey& key) {
@@ -141,6 +136,8 @@ Answer Batch::Decide(const Command& command, const Loader& load) {
   const ReceiptKey key = ReceiptKeyOf(command.call.caller, command.call.request_id);
   if (auto it = receipts_.find(key); it != receipts_.end()) return Replay(command, it->second);
 
+  // It was moved or ended after it was fired; its row is that command's affair.
+  if (command.timer.has_value() && !StillDue(*command.timer)) return {};
   absl::StatusOr<Accepted> accepted = TryDecide(command, load);
   if (!accepted.ok()) {
     if (command.timer.has_value()) ParkTimer(*command.timer, accepted.status());
@@ -149,6 +146,15 @@ Answer Batch::Decide(const Command& command, const Loader& load) {
   }
   Apply(command, *accepted, key);
   return {absl::OkStatus(), std::move(accepted->response_bytes), accepted->response->GetTypeName()};
+}
+
+bool Batch::StillDue(const base::TimerDue& timer) const {
+  const auto it = streams_.find(timer.stream_id);
+  if (it == streams_.end() || !it->second.has_value()) return false;
+  const std::vector<base::Timer> timers = model_.timers(*it->second->state);
+  return std::any_of(timers.begin(), timers.end(), [&](const base::Timer& t) {
+    return t.name == timer.name && t.due == timer.due;
+  });
 }
 
 // Leaves an access record, with the people whose data the refused command looked at.
@@ -292,7 +298,7 @@ void Batch::FillStream(const std::string& id, View& view) const {
 absl::StatusOr<View> Batch::CompleteView(const Command& command, const Loader& load,
                                          base::Reads* last_reads) {
   View view;
-  for (int round = 0; round <= kReadRoundsMax; ++round) {
+  for (int round = 0; round < kReadRoundsMax; ++round) {
     const View probe = View::Probing();
     *last_reads = command.ReadsOf(round == 0 ? probe : view);
     LoadRequest request;

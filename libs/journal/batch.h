@@ -34,6 +34,9 @@ namespace fettle::journal {
 // `urn:fettle:<service>:<journal>`, with `:access` for the access log.
 std::string SourceOf(const Model& model, const std::string& journal, Log log);
 
+// DATA_LOSS when the bytes are no state of the model.
+absl::StatusOr<base::View::Stream> ToStream(const Model& model, const StoredState& stored);
+
 // The rows that lead from states and timers as they were to those that are now.
 void DiffEntries(const std::string& stream, std::vector<base::Entry> before,
                  std::vector<base::Entry> after, int64_t position, WriteBatch& write);
@@ -94,6 +97,7 @@ class Batch {
     std::vector<base::Timer> timers_before;
   };
 
+  bool StillDue(const base::TimerDue& timer) const;
   bool WantReads(const base::Reads& reads, LoadRequest& request);
   absl::Status KeepReads(const LoadRequest& request, LoadResult& result, const Loader& load);
   void FillView(const base::Reads& reads, base::View& view) const;

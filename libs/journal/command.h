@@ -62,6 +62,8 @@ class Command {
   std::optional<int64_t> expected_version;
   // HMAC of the request as received, to tell a repeated request from another with its id.
   std::string request_hmac;
+  // Size of the request, for the bound of the queue.
+  int64_t bytes = 0;
   // The timer that this command is the firing of.
   std::optional<base::TimerDue> timer;
 };

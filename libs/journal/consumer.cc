@@ -18,6 +18,7 @@
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/bus/subscriber.h"
+#include "libs/journal/dead_letter.h"
 #include "libs/journal/inbox.h"
 
 namespace fettle::journal {
@@ -31,6 +32,8 @@ constexpr absl::Duration kReconnectWait = absl::Seconds(1);
 // A feed that does not give the last position taken for this long does not have it.
 constexpr absl::Duration kSilenceMax = absl::Seconds(5);
 constexpr size_t kIdleReadersMax = 4;
+// Of one Read: what holds a snapshot holds the write-ahead log.
+constexpr absl::Duration kReadTimeMax = absl::Seconds(30);
 constexpr int64_t kWriterCacheBytesMax = 32 << 20;
 
 // `urn:fettle:<service>:<journal>`, with `:access` behind it for access records.
@@ -61,6 +64,12 @@ class FollowingConsumer final : public Consumer {
                                                          .cache_bytes_max = kWriterCacheBytesMax}));
     FETTLE_ASSIGN_OR_RETURN(
         inbox_, Inbox::Open(*db_, handler_, metrics, options_.from_nothing, Inbox::Limits{}));
+    if (options_.kafka != kNoBroker) {
+      mirror_.emplace(DeadLetterMirror::Options{.cluster = {.bootstrap_servers = options_.kafka,
+                                                            .client_id = "fettle-consumer"},
+                                                .consumer = options_.name},
+                      inbox_.get(), metrics);
+    }
     gaps_fetched_ = &metrics->AddCounter("fettle_consumer_gaps_total",
                                          "Runs of missing positions that were asked of a feed");
     thread_ = std::thread([this] { Run(); });
@@ -105,6 +114,7 @@ class FollowingConsumer final : public Consumer {
           reader, sqlite::Database::Open({.path = options_.database_path, .read_only = true}));
     }
     // One snapshot for all that `work` reads.
+    reader->EndStatementsAt(absl::Now() + kReadTimeMax);
     FETTLE_RETURN_IF_ERROR(reader->Execute("BEGIN"));
     absl::Status status = work(*reader);
     status.Update(reader->Execute("COMMIT"));
@@ -194,10 +204,10 @@ class FollowingConsumer final : public Consumer {
   }
 
   absl::Status Take(const std::string& topic, std::string_view value,
-                    std::optional<BusOffset> at = std::nullopt) {
+                    std::optional<BusOffset> at = std::nullopt, const BusEnvelope& envelope = {}) {
     if (batch_events_ == 0) batch_start_ = absl::Now();
     ++batch_events_;
-    FETTLE_RETURN_IF_ERROR(inbox_->Take(topic, value, at));
+    FETTLE_RETURN_IF_ERROR(inbox_->Take(topic, value, at, envelope));
     const bool full = batch_events_ >= options_.batch_events_max;
     // The time is asked of the system once in a while only.
     const bool late = batch_events_ % 64 == 0 &&
@@ -207,7 +217,8 @@ class FollowingConsumer final : public Consumer {
 
   absl::Status Commit() {
     batch_events_ = 0;
-    return inbox_->Commit();
+    FETTLE_RETURN_IF_ERROR(inbox_->Commit());
+    return mirror_.has_value() ? mirror_->Step() : absl::OkStatus();
   }
 
   const FeedSource* FindFeed(const std::string& service) const {
@@ -310,6 +321,7 @@ class FollowingConsumer final : public Consumer {
         FETTLE_RETURN_IF_ERROR(ServeRedrives());
       }
       FETTLE_RETURN_IF_ERROR(FetchGaps(false));
+      handler_->Idle();
       Wait(absl::Milliseconds(options_.feed_poll_ms));
       FETTLE_RETURN_IF_ERROR(ServeRedrives());
     }
@@ -458,13 +470,15 @@ class FollowingConsumer final : public Consumer {
         ended = messages.status();
         return Commit();
       }
-      for (const bus::ConsumedMessage& message : *messages) {
-        FETTLE_RETURN_IF_ERROR(
-            Take(message.topic, message.value, BusOffset{message.partition, message.offset}));
+      for (bus::ConsumedMessage& message : *messages) {
+        FETTLE_RETURN_IF_ERROR(Take(message.topic, message.value,
+                                    BusOffset{message.partition, message.offset},
+                                    {std::move(message.key), std::move(message.headers)}));
       }
       const absl::Time now = absl::Now();
       if (messages->empty()) {
         FETTLE_RETURN_IF_ERROR(Commit());
+        if (!inbox_->open()) handler_->Idle();
         if (fill_ && now - last_message >= absl::Milliseconds(options_.gap_ms_max)) {
           fill_ = false;
           FETTLE_RETURN_IF_ERROR(Fill());
@@ -510,6 +524,7 @@ class FollowingConsumer final : public Consumer {
   EventHandler* const handler_;
   std::unique_ptr<sqlite::Database> db_;
   std::unique_ptr<Inbox> inbox_;
+  std::optional<DeadLetterMirror> mirror_;  // none without a broker
   base::Counter* gaps_fetched_ = nullptr;
 
   // The thread's own.

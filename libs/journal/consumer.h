@@ -7,7 +7,8 @@
 // event before it in its stream is taken; parked when that one is parked; else held. A position
 // that is still missing after `gap_ms_max` is fetched from the feed. Another cluster id than the
 // stored one, or an offset that is gone: every partition from its beginning and the missing
-// positions from the feed, through the same bitmap; never "latest".
+// positions from the feed, through the same bitmap; never "latest". What is parked is mirrored to
+// `<topic>.dlq` (dead_letter.h) where there is a broker.
 //
 // Threads: one, made here, which alone writes the database. The handler is called on it, inside its
 // transaction.
@@ -53,6 +54,9 @@ class EventHandler {
   // Before the commit of a batch of 1 to `batch_events_max` events, and after it.
   virtual absl::Status BeforeCommit() { return absl::OkStatus(); }
   virtual void AfterCommit() {}
+  // Now and then when nothing comes, several times a second while the source of the events answers;
+  // outside of a transaction. It must not block.
+  virtual void Idle() {}
   // Once, after the thread has ended and before the database is closed: statements that were
   // prepared must go.
   virtual void Close() {}
@@ -74,6 +78,7 @@ struct FeedSource {
 };
 
 struct ConsumerOptions {
+  std::string name;  // of the service, for the dead-letter topics
   std::string database_path;
   std::string kafka;  // bootstrap servers, or "none": follow the feeds
   std::vector<std::string> topics;

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "libs/bus/mock_cluster.h"
 #include "libs/bus/publisher.h"
+#include "libs/bus/subscriber.h"
 #include "libs/journal/inbox_testing.h"
 
 namespace fettle::journal {
@@ -191,7 +192,10 @@ class TopicTest : public ConsumerTest {
     for (size_t i = 0; i < events.size();) {
       const bus::Produced produced =
           (*publisher)
-              ->Produce({.topic = kTestTopic, .key = events[i]->stream, .value = events[i]->value},
+              ->Produce({.topic = kTestTopic,
+                         .key = events[i]->stream,
+                         .value = events[i]->value,
+                         .headers = {{"published", std::to_string(events[i]->position)}}},
                         i);
       if (produced != bus::Produced::kFull) ++i;
       for (const bus::Report& report : (*publisher)->Poll(absl::ZeroDuration())) {
@@ -236,6 +240,43 @@ TEST_F(TopicTest, TopicsAndFeedTogetherGiveTheSame) {
   ASSERT_TRUE(Await(3'000));
   EXPECT_EQ(chains(), ExpectedChains(events));
   EXPECT_EQ(consumer_->Progress()->front().contiguous, 3'000);
+}
+
+// INV-168: what is parked is on the dead-letter topic too, while everything else goes on.
+TEST_F(TopicTest, MirrorsParkedEventsToTheDeadLetterTopic) {
+  const std::string dead_letters = std::string(kTestTopic) + ".dlq";
+  cluster_.AddTopic(dead_letters.c_str(), 1);
+  const std::vector<TestEvent> events = {MakeTestEvent(kTestSource, 1, 0, "a", kPoison),
+                                         MakeTestEvent(kTestSource, 2, 0, "b"),
+                                         MakeTestEvent(kTestSource, 3, 1, "a"),
+                                         {"", 4, 0, "c", "no event at all"}};
+  Publish({&events[0], &events[1], &events[2], &events[3]});
+  Start({.name = "analytics", .kafka = cluster_.cluster().bootstrap_servers});
+  auto subscriber = bus::Subscriber::Create({.cluster = cluster_.cluster()}).value();
+  ASSERT_TRUE(subscriber->ClusterId(absl::Seconds(10)).ok());
+  ASSERT_TRUE(subscriber->Start({{dead_letters, 0, bus::kOffsetBeginning}}).ok());
+  std::map<std::string, bus::ConsumedMessage> by_key;
+  for (const absl::Time until = absl::Now() + absl::Seconds(60);
+       by_key.size() < 3 && absl::Now() < until;) {
+    auto messages = subscriber->Poll(10, absl::Seconds(1));
+    ASSERT_TRUE(messages.ok()) << messages.status();
+    for (bus::ConsumedMessage& message : *messages) {
+      by_key[message.key + message.headers.at(0).second] = std::move(message);
+    }
+  }
+  ASSERT_EQ(by_key.size(), 3u);
+  EXPECT_EQ(by_key.at("a1").value, events[0].value);
+  EXPECT_THAT(by_key.at("a1").headers,
+              ::testing::Contains(::testing::Pair("fettle-dlq-code", "UNIMPLEMENTED")));
+  EXPECT_EQ(by_key.at("a3").value, events[2].value);
+  EXPECT_THAT(by_key.at("a3").headers,
+              ::testing::Contains(::testing::Pair("fettle-dlq-code", "FAILED_PRECONDITION")));
+  EXPECT_EQ(by_key.at("c4").value, events[3].value);
+  EXPECT_THAT(by_key.at("c4").headers,
+              ::testing::Contains(::testing::Pair("fettle-dlq-consumer", "analytics")));
+  EXPECT_EQ(chains().at(std::string(kTestSource) + "/b").first, 1);
+  handler_->knows_poison = true;
+  EXPECT_EQ(consumer_->Redrive().value(), 2);
 }
 
 // Not a rule but a budget: 60,000 events a second. Only a fraction is asserted, because tests share

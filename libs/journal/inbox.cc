@@ -1,6 +1,7 @@
 #include "libs/journal/inbox.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
@@ -30,7 +31,10 @@ constexpr const char* kInboxSchema = R"sql(
   CREATE TABLE inbox_parked(source TEXT, position INTEGER, previous_position INTEGER NOT NULL,
                             topic TEXT NOT NULL, stream TEXT NOT NULL, code TEXT NOT NULL,
                             cause TEXT NOT NULL, parked_unix_ms INTEGER NOT NULL, value BLOB,
-                            PRIMARY KEY(source, position)) WITHOUT ROWID;
+                            bus_key BLOB NOT NULL, bus_headers BLOB NOT NULL,
+                            mirrored INTEGER NOT NULL, PRIMARY KEY(source, position)) WITHOUT ROWID;
+  CREATE INDEX inbox_unmirrored ON inbox_parked(source, position)
+    WHERE mirrored=0 AND value IS NOT NULL;
   CREATE TABLE inbox_feed(service TEXT, access_log INTEGER, source TEXT NOT NULL,
                           PRIMARY KEY(service, access_log)) WITHOUT ROWID;
 )sql";
@@ -54,6 +58,37 @@ bool Test(const PositionSet::Block& block, int bit) {
 bool IsParkable(const absl::Status& status) {
   return status.code() == absl::StatusCode::kInvalidArgument ||
          status.code() == absl::StatusCode::kUnimplemented;
+}
+
+// Length and bytes of each name and each value in turn.
+std::string EncodeHeaders(const bus::Headers& headers) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  for (const auto& [name, value] : headers) {
+    for (const std::string* part : {&name, &value}) {
+      out.WriteVarint32(static_cast<uint32_t>(part->size()));
+      out.WriteString(*part);
+    }
+  }
+  out.Trim();
+  return bytes;
+}
+
+absl::StatusOr<bus::Headers> DecodeHeaders(std::string_view bytes) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                            static_cast<int>(bytes.size()));
+  bus::Headers headers;
+  while (in.CurrentPosition() < static_cast<int>(bytes.size())) {
+    auto& [name, value] = headers.emplace_back();
+    for (std::string* part : {&name, &value}) {
+      uint32_t length = 0;
+      if (!in.ReadVarint32(&length) || !in.ReadString(part, static_cast<int>(length))) {
+        return absl::DataLossError("the headers of a parked event cannot be read");
+      }
+    }
+  }
+  return headers;
 }
 
 absl::Status DropEverything(sqlite::Database& db) {
@@ -226,9 +261,13 @@ absl::Status Inbox::Prepare() {
   FETTLE_ASSIGN_OR_RETURN(
       insert_parked_,
       db_.Prepare("INSERT OR IGNORE INTO inbox_parked(source, position, previous_position, topic, "
-                  "stream, code, cause, parked_unix_ms, value) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                  "stream, code, cause, parked_unix_ms, value, bus_key, bus_headers, mirrored) "
+                  "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"));
   FETTLE_ASSIGN_OR_RETURN(delete_parked_,
                           db_.Prepare("DELETE FROM inbox_parked WHERE source=? AND position=?"));
+  FETTLE_ASSIGN_OR_RETURN(
+      settle_mirror_,
+      db_.Prepare("UPDATE inbox_parked SET mirrored=1 WHERE source=? AND position=?"));
   return absl::OkStatus();
 }
 
@@ -292,7 +331,7 @@ absl::StatusOr<Inbox::Source*> Inbox::Find(const std::string& name) {
 }
 
 absl::Status Inbox::Take(const std::string& topic, std::string_view value,
-                         std::optional<BusOffset> at) {
+                         std::optional<BusOffset> at, const BusEnvelope& envelope) {
   FETTLE_RETURN_IF_ERROR(Begin());
   if (at.has_value()) Advance(topic, *at);
   if (!DecodeHeader(value, header_)) {
@@ -305,7 +344,7 @@ absl::Status Inbox::Take(const std::string& topic, std::string_view value,
                                   : base::Concat("unreadable:", topic);
     ++uncommitted_;
     return Park(place, at.has_value() ? at->offset : 0, 0, topic, "",
-                absl::InvalidArgumentError("the header cannot be read"), value);
+                absl::InvalidArgumentError("the header cannot be read"), value, envelope);
   }
   FETTLE_ASSIGN_OR_RETURN(Source * source, Find(header_.source()));
   const int64_t position = header_.position();
@@ -316,18 +355,20 @@ absl::Status Inbox::Take(const std::string& topic, std::string_view value,
     return absl::OkStatus();
   }
   if (previous > 0 && !source->seen.Contains(previous) && !handler_->AnyOrder()) {
-    held_[{source->name, previous}][position] = {topic, std::string(value), at};
+    held_[{source->name, previous}][position] = {topic, std::string(value), at, envelope.key,
+                                                 EncodeHeaders(envelope.headers)};
     held_at_.insert({source->name, position});
     if (at.has_value()) held_offsets_[{topic, at->partition}].insert(at->offset);
     held_gauge_.Set(static_cast<double>(held_at_.size()));
     return absl::OkStatus();
   }
-  return Settle(*source, topic, header_, value);
+  return Settle(*source, topic, header_, value, envelope);
 }
 
 absl::Status Inbox::Settle(Source& source, const std::string& topic,
-                           const common::v1::EventHeader& header, std::string_view value) {
-  FETTLE_RETURN_IF_ERROR(SettleOne(source, topic, header, value));
+                           const common::v1::EventHeader& header, std::string_view value,
+                           const BusEnvelope& envelope) {
+  FETTLE_RETURN_IF_ERROR(SettleOne(source, topic, header, value, envelope));
   if (held_.empty()) return absl::OkStatus();
   std::deque<int64_t> settled = {header.position()};
   while (!settled.empty()) {
@@ -337,7 +378,9 @@ absl::Status Inbox::Settle(Source& source, const std::string& topic,
     for (auto& [position, held] : waiting.mapped()) {
       common::v1::EventHeader held_header;
       FETTLE_CHECK(DecodeHeader(held.value, held_header), "a held event was readable when it came");
-      FETTLE_RETURN_IF_ERROR(SettleOne(source, held.topic, held_header, held.value));
+      BusEnvelope envelope{held.key, {}};
+      FETTLE_ASSIGN_OR_RETURN(envelope.headers, DecodeHeaders(held.headers));
+      FETTLE_RETURN_IF_ERROR(SettleOne(source, held.topic, held_header, held.value, envelope));
       held_at_.erase({source.name, position});
       if (held.at.has_value()) {
         const auto offsets = held_offsets_.find({held.topic, held.at->partition});
@@ -353,7 +396,8 @@ absl::Status Inbox::Settle(Source& source, const std::string& topic,
 }
 
 absl::Status Inbox::SettleOne(Source& source, const std::string& topic,
-                              const common::v1::EventHeader& header, std::string_view value) {
+                              const common::v1::EventHeader& header, std::string_view value,
+                              const BusEnvelope& envelope) {
   std::optional<absl::Status> cause;
   if (header.previous_position() > 0 && source.parked.contains(header.previous_position())) {
     cause = absl::FailedPreconditionError("an earlier event of its stream is parked");
@@ -376,7 +420,7 @@ absl::Status Inbox::SettleOne(Source& source, const std::string& topic,
              {"type", header.type()},
              {"cause", base::ToStd(cause->message())}});
   return Park(source.name, header.position(), header.previous_position(), topic, header.stream_id(),
-              *cause, kept);
+              *cause, kept, envelope);
 }
 
 absl::StatusOr<std::optional<absl::Status>> Inbox::Apply(const std::string& topic,
@@ -396,8 +440,10 @@ absl::StatusOr<std::optional<absl::Status>> Inbox::Apply(const std::string& topi
 
 absl::Status Inbox::Park(const std::string& source, int64_t position, int64_t previous_position,
                          const std::string& topic, const std::string& stream,
-                         const absl::Status& cause, std::optional<std::string_view> value) {
+                         const absl::Status& cause, std::optional<std::string_view> value,
+                         const BusEnvelope& envelope) {
   const std::string code = absl::StatusCodeToString(cause.code());
+  const std::string headers = EncodeHeaders(envelope.headers);
   insert_parked_.BindText(1, source)
       .BindInt(2, position)
       .BindInt(3, previous_position)
@@ -411,8 +457,9 @@ absl::Status Inbox::Park(const std::string& source, int64_t position, int64_t pr
   } else {
     insert_parked_.BindNull(9);
   }
-  FETTLE_RETURN_IF_ERROR(insert_parked_.Run());
+  FETTLE_RETURN_IF_ERROR(insert_parked_.BindBlob(10, envelope.key).BindBlob(11, headers).Run());
   if (db_.changes() > 0) {
+    has_unmirrored_ = true;
     parked_total_.Increment();
     parked_gauge_.Increment();
   }
@@ -522,6 +569,39 @@ absl::StatusOr<int64_t> Inbox::Redrive(const Fetch& fetch) {
   return gone;
 }
 
+absl::StatusOr<std::vector<Inbox::DeadLetter>> Inbox::Unmirrored(int64_t rows_max,
+                                                                 int64_t bytes_max) {
+  std::vector<DeadLetter> letters;
+  FETTLE_ASSIGN_OR_RETURN(
+      sqlite::Statement rows,
+      db_.Prepare("SELECT source, position, topic, code, cause, parked_unix_ms, value, bus_key, "
+                  "bus_headers FROM inbox_parked WHERE mirrored=0 AND value IS NOT NULL "
+                  "ORDER BY source, position LIMIT ?"));
+  rows.BindInt(1, rows_max);
+  for (int64_t bytes = 0;;) {
+    FETTLE_ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) break;
+    bytes += static_cast<int64_t>(rows.Bytes(6).size());
+    if (!letters.empty() && bytes > bytes_max) break;
+    FETTLE_ASSIGN_OR_RETURN(bus::Headers headers, DecodeHeaders(rows.Bytes(8)));
+    letters.push_back({.source = std::string(rows.Bytes(0)),
+                       .position = rows.Int(1),
+                       .topic = std::string(rows.Bytes(2)),
+                       .code = std::string(rows.Bytes(3)),
+                       .cause = std::string(rows.Bytes(4)),
+                       .parked_time = absl::FromUnixMillis(rows.Int(5)),
+                       .value = std::string(rows.Bytes(6)),
+                       .envelope = {std::string(rows.Bytes(7)), std::move(headers)}});
+  }
+  if (letters.empty()) has_unmirrored_ = false;
+  return letters;
+}
+
+absl::Status Inbox::SettleMirror(const std::string& source, int64_t position) {
+  FETTLE_RETURN_IF_ERROR(Begin());
+  return settle_mirror_.BindText(1, source).BindInt(2, position).Run();
+}
+
 std::optional<Inbox::Gap> Inbox::GapOf(const std::string& name) const {
   const auto at = sources_.find(name);
   if (at == sources_.end()) return std::nullopt;
@@ -580,8 +660,13 @@ absl::StatusOr<std::string> Inbox::ClusterId() {
 
 absl::Status Inbox::ForgetOffsets(const std::string& cluster_id) {
   FETTLE_RETURN_IF_ERROR(Commit());
+  FETTLE_ASSIGN_OR_RETURN(const std::string known, ClusterId());
   FETTLE_RETURN_IF_ERROR(Begin());
   FETTLE_RETURN_IF_ERROR(db_.Execute("DELETE FROM inbox_offset"));
+  if (known != cluster_id) {
+    FETTLE_RETURN_IF_ERROR(db_.Execute("UPDATE inbox_parked SET mirrored=0"));
+    has_unmirrored_ = true;
+  }
   offsets_.clear();
   offsets_changed_ = false;
   // What is held comes again, from the beginning of its partition or from the feed.

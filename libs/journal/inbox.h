@@ -23,8 +23,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "fettle/common/v1/types.pb.h"
 #include "libs/base/metrics.h"
+#include "libs/bus/cloud_event.h"
 #include "libs/journal/consumer.h"
 #include "libs/journal/control_total.h"
 #include "libs/sqlite/database.h"
@@ -78,6 +80,12 @@ struct BusOffset {
   int64_t offset = 0;
 };
 
+// What a Kafka message has around its value; empty for an event that came by a feed.
+struct BusEnvelope {
+  std::string key;
+  bus::Headers headers;
+};
+
 class Inbox {
  public:
   struct Limits {
@@ -99,7 +107,7 @@ class Inbox {
   // missing is held in memory; one whose predecessor is parked is parked. Begins a transaction when
   // there is none. An error stops the consumer.
   absl::Status Take(const std::string& topic, std::string_view value,
-                    std::optional<BusOffset> at = std::nullopt);
+                    std::optional<BusOffset> at = std::nullopt, const BusEnvelope& envelope = {});
   // Ends the transaction, if one is open, so that all of it is on disk.
   absl::Status Commit();
   bool open() const { return transaction_.has_value(); }
@@ -108,6 +116,27 @@ class Inbox {
 
   // Tries the parked events again, in order; gives how many are no longer parked. Commits.
   absl::StatusOr<int64_t> Redrive(const Fetch& fetch);
+
+  // A parked row as the dead-letter topic shows it.
+  struct DeadLetter {
+    // `unreadable:<topic>[<partition>]` and the offset, when the header could not be read.
+    std::string source;
+    int64_t position = 0;
+    std::string topic;  // that it came by
+    std::string code;   // name of the absl::StatusCode
+    std::string cause;
+    absl::Time parked_time;
+    std::string value;
+    BusEnvelope envelope;
+  };
+  // Rows that keep their bytes and are not settled with the dead-letter topic, by source and
+  // position: one at least when there is one, then no more than fit both limits.
+  absl::StatusOr<std::vector<DeadLetter>> Unmirrored(int64_t rows_max, int64_t bytes_max);
+  // False: there is surely none.
+  bool has_unmirrored() const { return has_unmirrored_; }
+  // The topic has the row, or will never take it. Nothing when the row is no longer parked. Begins
+  // a transaction when there is none.
+  absl::Status SettleMirror(const std::string& source, int64_t position);
 
   // Held events: they came, but an earlier one of their stream has not.
   int64_t held() const { return static_cast<int64_t>(held_at_.size()); }
@@ -130,7 +159,8 @@ class Inbox {
   absl::StatusOr<std::map<std::pair<std::string, int>, int64_t>> Offsets();
   // The stored name of the cluster that the offsets belong to, empty before the first.
   absl::StatusOr<std::string> ClusterId();
-  // Another cluster, or offsets that are gone: no offset means anything any more. Commits.
+  // Another cluster, or offsets that are gone: no offset means anything any more, and another
+  // cluster's dead-letter topics have no row. Commits.
   absl::Status ForgetOffsets(const std::string& cluster_id);
 
   // Source that a feed gave last, so that reading goes on behind what was taken; empty before the
@@ -151,6 +181,7 @@ class Inbox {
     std::string topic;
     std::string value;
     std::optional<BusOffset> at;
+    std::string key, headers;  // the envelope, encoded: many may be held
   };
 
   Inbox(sqlite::Database& db, EventHandler* handler, base::Metrics* metrics, Limits limits);
@@ -160,16 +191,18 @@ class Inbox {
   absl::StatusOr<Source*> Find(const std::string& name);
   // Applies or parks `value`, whose header is in `header`, and all that waited for it.
   absl::Status Settle(Source& source, const std::string& topic,
-                      const common::v1::EventHeader& header, std::string_view value);
+                      const common::v1::EventHeader& header, std::string_view value,
+                      const BusEnvelope& envelope);
   absl::Status SettleOne(Source& source, const std::string& topic,
-                         const common::v1::EventHeader& header, std::string_view value);
+                         const common::v1::EventHeader& header, std::string_view value,
+                         const BusEnvelope& envelope);
   // OK with the cause when the handler would not have it.
   absl::StatusOr<std::optional<absl::Status>> Apply(const std::string& topic,
                                                     const common::v1::EventHeader& header,
                                                     std::string_view value);
   absl::Status Park(const std::string& source, int64_t position, int64_t previous_position,
                     const std::string& topic, const std::string& stream, const absl::Status& cause,
-                    std::optional<std::string_view> value);
+                    std::optional<std::string_view> value, const BusEnvelope& envelope);
   void Advance(const std::string& topic, const BusOffset& at);
   absl::Status WriteChanges();
 
@@ -189,11 +222,12 @@ class Inbox {
   std::map<std::pair<std::string, int>, std::multiset<int64_t>> held_offsets_;
   std::map<std::pair<std::string, int>, int64_t> offsets_;
   bool offsets_changed_ = false;
+  bool has_unmirrored_ = true;
   common::v1::EventHeader header_;
 
   sqlite::Statement savepoint_, release_, rollback_to_;
   sqlite::Statement insert_source_, update_source_, put_block_, delete_block_, put_offset_;
-  sqlite::Statement insert_parked_, delete_parked_;
+  sqlite::Statement insert_parked_, delete_parked_, settle_mirror_;
 
   base::Counter& applied_total_;
   base::Counter& duplicates_total_;

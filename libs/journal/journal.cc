@@ -39,14 +39,6 @@ bool IsRefusal(const absl::Status& status) {
   return !status.ok() && !absl::IsDeadlineExceeded(status);
 }
 
-absl::StatusOr<View::Stream> ToStream(const Model& model, const StoredState& stored) {
-  std::shared_ptr<Message> state(model.state->New());
-  if (!state->ParseFromString(stored.state)) {
-    return absl::DataLossError("a stored state cannot be read");
-  }
-  return View::Stream{stored.version, stored.position, std::move(state)};
-}
-
 absl::Status Overloaded() {
   return base::Exhausted("JOURNAL_QUEUE_FULL", "too many commands wait; try again",
                          absl::Seconds(1));
@@ -194,30 +186,39 @@ absl::Status Journal::RefoldIfNeeded(StoreReader& reader) {
   return store_->Commit(write);
 }
 
-bool Journal::Enqueue(Item item) {
-  absl::MutexLock lock(&mutex_);
-  if (stopping_ || static_cast<int64_t>(queue_.size()) >= options_.queue_items_max) return false;
-  queue_.push_back(std::move(item));
-  return true;
-}
-
-void Journal::Submit(std::unique_ptr<Command> command) {
+absl::Status Journal::Enqueue(Item& item) {
+  const int64_t bytes = item.command == nullptr ? 0 : item.command->bytes;
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
     if (stopping_) {
       refused = Stopping();
-    } else if (static_cast<int64_t>(queue_.size()) >= options_.queue_items_max) {
+    } else if (static_cast<int64_t>(queue_.size()) >= options_.queue_items_max ||
+               (queue_bytes_ > 0 && queue_bytes_ + bytes > options_.queue_bytes_max)) {
       refused = Overloaded();
     } else {
-      Item item;
-      item.command = std::move(command);
+      queue_bytes_ += bytes;
       queue_.push_back(std::move(item));
-      return;
+      return absl::OkStatus();
     }
+    // Fired again by a later look at the timers.
+    if (item.command != nullptr && item.command->timer.has_value()) Fired(*item.command->timer);
   }
-  overloads_.Increment();
-  command->Done({refused, {}, {}});
+  if (absl::IsResourceExhausted(refused)) overloads_.Increment();
+  return refused;
+}
+
+void Journal::Fired(const base::TimerDue& timer) {
+  std::erase_if(firing_, [&](const base::TimerDue& due) {
+    return due.stream_id == timer.stream_id && due.name == timer.name;
+  });
+}
+
+void Journal::Submit(std::unique_ptr<Command> command) {
+  Item item;
+  item.command = std::move(command);
+  const absl::Status refused = Enqueue(item);
+  if (!refused.ok()) item.command->Done({refused, {}, {}});
 }
 
 void Journal::Record(const CallInfo& call, v1::Outcome outcome, const std::string& reason,
@@ -239,39 +240,37 @@ void Journal::Record(const CallInfo& call, v1::Outcome outcome, const std::strin
   access->done = done;
   Item item;
   item.access = std::move(access);
-  if (!Enqueue(std::move(item))) {
-    overloads_.Increment();
-    done(Overloaded());
-  }
+  if (const absl::Status refused = Enqueue(item); !refused.ok()) done(refused);
 }
 
 void Journal::FindReceipt(const ReceiptKey& key,
                           std::function<void(absl::StatusOr<std::optional<StoredReceipt>>)> done) {
   Item item;
   item.receipt = std::make_unique<ReceiptItem>(ReceiptItem{key, done});
-  if (!Enqueue(std::move(item))) {
-    overloads_.Increment();
-    done(Overloaded());
-  }
+  if (const absl::Status refused = Enqueue(item); !refused.ok()) done(refused);
 }
 
 void Journal::CommitCursors(std::vector<StoredCursor> cursors,
                             std::function<void(absl::Status)> done) {
   Item item;
   item.cursor = std::make_unique<CursorItem>(CursorItem{std::move(cursors), done});
-  if (!Enqueue(std::move(item))) done(Overloaded());
+  if (const absl::Status refused = Enqueue(item); !refused.ok()) done(refused);
 }
 
 void Journal::Query(std::function<void(absl::StatusOr<JournalSnapshot*>)> work) {
+  absl::Status refused = Stopping();
   {
     absl::MutexLock lock(&queries_mutex_);
-    if (!queries_end_ && static_cast<int64_t>(queries_.size()) < options_.queries_max) {
-      queries_.push_back(std::move(work));
-      return;
+    if (!queries_end_) {
+      if (static_cast<int64_t>(queries_.size()) < options_.queries_max) {
+        queries_.push_back(std::move(work));
+        return;
+      }
+      refused = Overloaded();
+      overloads_.Increment();
     }
   }
-  overloads_.Increment();
-  work(Overloaded());
+  work(refused);
 }
 
 void Journal::OnTimer(std::function<void(const base::TimerDue&)> fire) {
@@ -334,6 +333,7 @@ bool Journal::TakeItems(bool wait, std::vector<Item>& items) {
   AwaitStore();
   absl::MutexLock lock(&mutex_);
   while (!queue_.empty() && static_cast<int64_t>(items.size()) < options_.batch_commands_max) {
+    if (queue_.front().command != nullptr) queue_bytes_ -= queue_.front().command->bytes;
     items.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
@@ -367,8 +367,7 @@ void Journal::PruneReceipts(absl::Time now) {
   // Short slices, so that commits come in between.
   const absl::StatusOr<int> pruned = store_->PruneReceipts(before, kPruneReceiptsMax);
   if (!pruned.ok()) return Fail(pruned.status());
-  absl::MutexLock lock(&mutex_);
-  if (*pruned < kPruneReceiptsMax || stopping_) return;
+  if (*pruned < kPruneReceiptsMax) return;
   ToStore([this, now] { PruneReceipts(now); });
 }
 
@@ -446,7 +445,10 @@ void Journal::Decide(std::vector<Item> items, std::shared_ptr<Decided>& decided)
   decided = std::move(next);
   // What this batch had no time for goes first into the next.
   absl::MutexLock lock(&mutex_);
-  for (size_t i = items.size(); i > taken; --i) queue_.push_front(std::move(items[i - 1]));
+  for (size_t i = items.size(); i > taken; --i) {
+    if (items[i - 1].command != nullptr) queue_bytes_ += items[i - 1].command->bytes;
+    queue_.push_front(std::move(items[i - 1]));
+  }
 }
 
 void Journal::DecideItem(Item item, const Batch::Loader& load, Decided& decided) {
@@ -501,13 +503,11 @@ void Journal::Commit(Decided& decided) {
     access_position_.store(batch.positions().access);
     absl::MutexLock lock(&mutex_);
     wakes = wakes_;
-    for (const base::TimerDue& timer : decided.fired) {
-      std::erase_if(firing_, [&](const base::TimerDue& due) {
-        return due.stream_id == timer.stream_id && due.name == timer.name;
-      });
-    }
+    for (const base::TimerDue& timer : decided.fired) Fired(timer);
   } else {
-    status = base::Unavailable("STORE_FAILED", "the store failed; nothing was recorded",
+    status = base::Unavailable("STORE_FAILED",
+                               "the store failed; whether this was recorded is known after a "
+                               "restart: repeat it with its request_id",
                                absl::Seconds(5));
   }
   {
@@ -587,7 +587,9 @@ void Journal::ReaderLoop() {
       if (made.ok()) reader = *std::move(made);
       status = made.status();
     }
-    if (status.ok()) status = reader->Refresh();
+    if (status.ok()) {
+      status = reader->Refresh(absl::Now() + absl::Milliseconds(options_.query_ms_max));
+    }
     absl::StatusOr<int64_t> position = 0;
     if (status.ok()) {
       position = reader->LastPosition(Log::kEvents);

@@ -46,7 +46,11 @@ struct JournalOptions {
   int64_t batch_ms_max = 20;
   // Commands and access records that may wait; beyond it callers get RESOURCE_EXHAUSTED.
   int64_t queue_items_max = 8'192;
+  // Their bytes; one command may always wait.
+  int64_t queue_bytes_max = 32 << 20;
   int64_t reader_threads = 2;
+  // Longest time that one query may read, and so hold its snapshot.
+  int64_t query_ms_max = 10'000;
   // Queries that may wait for a reader.
   int64_t queries_max = 1'024;
   // Published bytes of one event; below the broker's message.max.bytes with room for headers.
@@ -146,7 +150,10 @@ class Journal {
           base::Metrics* metrics);
   absl::Status Start();
   absl::Status RefoldIfNeeded(StoreReader& reader);
-  bool Enqueue(Item item);
+  // Takes the item, or leaves it and says why not.
+  absl::Status Enqueue(Item& item);
+  // The timer is no longer on its way: decided and committed, or turned away.
+  void Fired(const base::TimerDue& timer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriterLoop();
   bool TakeItems(bool wait, std::vector<Item>& items);
   // Decides what it can of the items; `decided`, the batch before, is handed on when the loading is
@@ -183,6 +190,7 @@ class Journal {
 
   mutable absl::Mutex mutex_;
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
+  int64_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::function<void(const base::TimerDue&)> fire_ ABSL_GUARDED_BY(mutex_);

@@ -8,6 +8,7 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -86,10 +87,12 @@ class TestCommand : public Command {
 
 class OpenCommand final : public TestCommand {
  public:
-  explicit OpenCommand(std::string name) : name_(std::move(name)) {}
+  explicit OpenCommand(std::string name, std::function<void()> in_decide = nullptr)
+      : in_decide(std::move(in_decide)), name_(std::move(name)) {}
   base::Reads ReadsOf(const base::View&) const override { return {{}, {{kNameIndex, name_}}}; }
   absl::StatusOr<AnyDecision> Decide(const base::View& view,
                                      const base::Context& context) const override {
+    if (in_decide) in_decide();
     if (view.Holder(kNameIndex, name_).has_value()) {
       return base::Refuse(absl::StatusCode::kAlreadyExists, "NAME_TAKEN", "taken");
     }
@@ -101,6 +104,8 @@ class OpenCommand final : public TestCommand {
     return AnyDecision{std::move(decision.events),
                        std::make_unique<tv1::OpenResponse>(decision.response)};
   }
+
+  const std::function<void()> in_decide;
 
  private:
   const std::string name_;
@@ -436,6 +441,28 @@ TEST_F(JournalTest, ATimerFiresOnceAlsoAfterARestart) {
   EXPECT_EQ(rang.header().caller(), "service:counter");
 }
 
+// Fired for a due time that a command has moved meanwhile: nothing happens, and the new time stays.
+TEST_F(JournalTest, ATimerThatWasMovedAfterItWasFiredRingsAtItsNewTime) {
+  const std::string id = Open("a");
+  Add(id, 60);
+  const base::TimerDue first{id, "ring", absl::FromUnixSeconds(StateOf(id).ring_seconds())};
+  clock_.Advance(absl::Seconds(30));
+  Add(id, 1);
+  const auto fire = [this](const base::TimerDue& due) {
+    auto ring = std::make_unique<RingCommand>();
+    ring->timer = due;
+    ring->call = TimerCall(journal_->model(), due);
+    journal_->Submit(std::move(ring));
+  };
+  fire(first);
+  Add(id, 0);  // answered behind it
+  EXPECT_EQ(StateOf(id).rings(), 0);
+  journal_->OnTimer(fire);
+  clock_.Advance(absl::Seconds(61));
+  for (int i = 0; i < 100 && StateOf(id).rings() == 0; ++i) absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_EQ(StateOf(id).rings(), 1);
+}
+
 TEST_F(JournalTest, StopAnswersEverybodyWhoWaits) {
   std::vector<std::future<Result>> results;
   for (int i = 0; i < 500; ++i) {
@@ -506,47 +533,45 @@ class HookedStore final : public Store {
   const std::function<absl::Status()> before_commit_;
 };
 
-// While one batch is on its way to the disk, the next is decided on top of it: the tests hold the
-// first commit up until the others must have been decided.
+// While one batch is on its way to the disk, the next is decided on top of it. The first command is
+// held in its decision until the others wait, so that they are the next batch; its commit is held
+// until one of them is being decided.
 class OverlapTest : public JournalTest {
  protected:
   void StartHeld() {
     journal_.reset();
     store_in_use_ = std::make_unique<HookedStore>(store_.get(), [this] {
-      if (commits_++ == 0) {
-        first_commit_begins_.set_value();
-        release_.get_future().wait();
-        return first_commit_;
-      }
-      return absl::OkStatus();
+      if (commits_++ > 0) return absl::OkStatus();
+      next_is_decided_.get_future().wait();
+      return first_commit_;
     });
     journal_ =
         *Journal::Open(ModelOf<CounterRules>(), {}, store_in_use_.get(), &clock_, metrics_.get());
   }
-  // Until everything that was sent is decided: nothing is left in the queue, and the writer waits
-  // for the store.
-  static void LetDecide() { absl::SleepFor(absl::Milliseconds(50)); }
+  std::unique_ptr<OpenCommand> First(const std::string& name) {
+    return std::make_unique<OpenCommand>(
+        name, [this] { others_wait_.get_future().wait_for(std::chrono::seconds(10)); });
+  }
+  // The first of the next batch. Told a moment before it looks at its view.
+  std::unique_ptr<OpenCommand> Next(const std::string& name) {
+    return std::make_unique<OpenCommand>(name, [this] { next_is_decided_.set_value(); });
+  }
 
   std::unique_ptr<HookedStore> store_in_use_;
-  int commits_ = 0;
-  std::promise<void> first_commit_begins_, release_;
+  std::atomic<int> commits_ = 0;
+  std::promise<void> others_wait_, next_is_decided_;
   absl::Status first_commit_;
 };
 
 TEST_F(OverlapTest, ABatchSeesWhatTheOneBeforeItDidThoughItIsNotOnTheDiskYet) {
   StartHeld();
   const std::string request = NewId();
-  auto opened = Send(std::make_unique<OpenCommand>("a"), request);
-  first_commit_begins_.get_future().wait();
-
-  // The unique name is held, the receipt is known, the version is the next.
-  auto taken = Send(std::make_unique<OpenCommand>("a"));
+  auto opened = Send(First("a"), request);
+  absl::SleepFor(absl::Milliseconds(20));  // until it is taken: the others are the next batch
+  auto taken = Send(Next("a"));
   auto repeated = Send(std::make_unique<OpenCommand>("a"), request);
-  LetDecide();
-  EXPECT_EQ(opened.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
-  EXPECT_EQ(taken.wait_for(std::chrono::seconds(0)), std::future_status::timeout)
-      << "a refusal that rests on what is not committed is not told";
-  release_.set_value();
+  others_wait_.set_value();
+  // The unique name is held and the receipt known.
   const Result first = opened.get();
   ASSERT_TRUE(first.answer.status.ok()) << first.answer.status;
   EXPECT_EQ(base::ReasonOf(taken.get().answer.status), "NAME_TAKEN");
@@ -556,41 +581,17 @@ TEST_F(OverlapTest, ABatchSeesWhatTheOneBeforeItDidThoughItIsNotOnTheDiskYet) {
   EXPECT_EQ(Log(Log::kEvents).size(), 1u);
 }
 
-TEST_F(OverlapTest, StreamsAndPositionsGoOnWithoutAGap) {
-  StartHeld();
-  auto opened = Send(std::make_unique<OpenCommand>("a"));
-  first_commit_begins_.get_future().wait();
-  auto other = Send(std::make_unique<OpenCommand>("b"));
-  LetDecide();
-  release_.set_value();
-  const std::string id = opened.get().opened().counter_id();
-  EXPECT_TRUE(other.get().answer.status.ok());
-  std::vector<std::future<Result>> adds;
-  for (int i = 0; i < 60; ++i) {
-    auto add = std::make_unique<AddCommand>(id, 1);
-    add->expected_version = 1 + i;
-    adds.push_back(Send(std::move(add)));
-    if (i % 7 == 0) std::this_thread::yield();
-  }
-  for (int i = 0; i < 60; ++i) EXPECT_EQ(adds[i].get().added().total(), i + 1);
-  const std::vector<StoredEvent> events = Log(Log::kEvents);
-  ASSERT_EQ(events.size(), 62u);
-  for (size_t i = 0; i < events.size(); ++i) {
-    EXPECT_EQ(events[i].position, static_cast<int64_t>(i) + 1);
-  }
-}
-
 TEST_F(OverlapTest, WhatWasDecidedOnALostBatchIsLostWithIt) {
   StartHeld();
   first_commit_ = absl::ResourceExhaustedError("database or disk is full");
-  auto opened = Send(std::make_unique<OpenCommand>("a"));
-  first_commit_begins_.get_future().wait();
-  auto taken = Send(std::make_unique<OpenCommand>("a"));
+  auto opened = Send(First("a"));
+  absl::SleepFor(absl::Milliseconds(20));
+  auto taken = Send(Next("a"));
   auto other = Send(std::make_unique<OpenCommand>("b"));
-  LetDecide();
-  release_.set_value();
+  others_wait_.set_value();
   for (auto* result : {&opened, &taken, &other}) {
-    EXPECT_TRUE(absl::IsUnavailable(result->get().answer.status));
+    EXPECT_TRUE(absl::IsUnavailable(result->get().answer.status))
+        << "not even a refusal that rests on what is not on the disk is told";
   }
   journal_->Stop();
   EXPECT_EQ(commits_, 1);
@@ -598,6 +599,27 @@ TEST_F(OverlapTest, WhatWasDecidedOnALostBatchIsLostWithIt) {
   Start();
   EXPECT_TRUE(Log(Log::kEvents).empty());
   EXPECT_TRUE(Log(Log::kAccess).empty());
+}
+
+// Versions and positions over many small batches, whose neighbours overlap as they come.
+TEST_F(JournalTest, VersionsAndPositionsGoOnOverManyBatches) {
+  JournalOptions options;
+  options.batch_commands_max = 3;
+  Start(options);
+  const std::string id = Open("a");
+  std::vector<std::future<Result>> adds;
+  for (int i = 0; i < 90; ++i) {
+    auto add = std::make_unique<AddCommand>(id, 1);
+    add->expected_version = 1 + i;
+    adds.push_back(Send(std::move(add)));
+  }
+  for (int i = 0; i < 90; ++i) EXPECT_EQ(adds[i].get().added().total(), i + 1);
+  const std::vector<StoredEvent> events = Log(Log::kEvents);
+  ASSERT_EQ(events.size(), 91u);
+  for (size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].position, static_cast<int64_t>(i) + 1);
+    EXPECT_EQ(events[i].version, static_cast<int64_t>(i) + 1);
+  }
 }
 
 TEST_F(JournalTest, AFailedCommitIsNeverAcknowledgedAndTheJournalTakesNoMore) {

@@ -165,7 +165,7 @@ class MemoryReader : public StoreReader {
   explicit MemoryReader(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   ~MemoryReader() override { shared_->GiveBack(snapshot_); }
 
-  absl::Status Refresh() override {
+  absl::Status Refresh(absl::Time) override {
     Release();
     snapshot_ = shared_->Take();
     return absl::OkStatus();
@@ -180,8 +180,11 @@ class MemoryReader : public StoreReader {
   absl::StatusOr<std::vector<StoredEvent>> ReadLog(Log log, int64_t from, int limit) override {
     const std::vector<StoredEvent>& items = log == Log::kEvents ? data().events : data().access;
     std::vector<StoredEvent> result;
+    size_t bytes = 0;
     for (size_t i = static_cast<size_t>(std::max<int64_t>(from, 1)) - 1;
-         i < items.size() && result.size() < static_cast<size_t>(limit); ++i) {
+         i < items.size() && result.size() < static_cast<size_t>(limit) && bytes < kReadBytesMax;
+         ++i) {
+      bytes += items[i].value.size() + items[i].private_half.size();
       result.push_back(items[i]);
     }
     return result;

@@ -21,6 +21,7 @@
 #include "libs/bus/cloud_event.h"
 #include "libs/bus/publisher.h"
 #include "libs/bus/subscriber.h"
+#include "libs/journal/attributes.h"
 #include "libs/journal/relay_machine.h"
 
 namespace fettle::journal {
@@ -60,25 +61,6 @@ bool ParseHeader(const std::string& value, common::v1::EventHeader* header) {
   }
   return false;
 }
-
-// RFC 3339 in UTC. Times come in order, so the second is mostly that of the time before.
-class TimeText {
- public:
-  void Write(const google::protobuf::Timestamp& time, std::string* text) {
-    if (time.seconds() != second_) {
-      second_ = time.seconds();
-      prefix_ = absl::FormatTime("%Y-%m-%d%ET%H:%M:%S", absl::FromUnixSeconds(second_),
-                                 absl::UTCTimeZone());
-    }
-    text->assign(prefix_);
-    if (time.nanos() != 0) absl::StrAppend(text, ".", absl::Dec(time.nanos(), absl::kZeroPad9));
-    text->push_back('Z');
-  }
-
- private:
-  int64_t second_ = -1;
-  std::string prefix_ = "1969-12-31T23:59:59";
-};
 
 // What other threads tell the relay's. Shared with the journal's callbacks, which may outlive it.
 struct Shared {
@@ -404,15 +386,8 @@ class Relay::Impl {
                 {{"topic", log.message.topic}, {"position", position}});
       return false;
     }
-    event_.id.assign(header_.id());
-    event_.source.assign(header_.source());
-    event_.type.assign(header_.type());
-    event_.subject.assign(header_.stream_id());
+    attributes_.Write(header_, &event_);
     event_.data_schema = data_schema_[index];
-    event_.correlation_id.assign(header_.correlation_id());
-    event_.causation_id.assign(header_.causation_id());
-    event_.traceparent.assign(header_.traceparent());
-    time_text_.Write(header_.time(), &event_.time);
     bus::BuildHeaders(event_, &log.message.headers);
     log.message.key.assign(log.log == Log::kEvents ? header_.stream_id() : header_.id());
     log.message.value.swap(item.value);
@@ -595,7 +570,7 @@ class Relay::Impl {
   absl::Time stop_deadline_ = absl::InfiniteFuture();
   common::v1::EventHeader header_;
   bus::CloudEvent event_;
-  TimeText time_text_;
+  AttributeWriter attributes_;
 
   std::thread thread_;
 };

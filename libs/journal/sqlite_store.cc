@@ -179,8 +179,9 @@ class SqliteReader : public StoreReader {
     return reader;
   }
 
-  absl::Status Refresh() override {
+  absl::Status Refresh(absl::Time until) override {
     Release();
+    db_->EndStatementsAt(until);
     FETTLE_RETURN_IF_ERROR(begin_.Run());
     // BEGIN alone takes no snapshot; the first read does.
     return pin_.Run();
@@ -200,15 +201,23 @@ class SqliteReader : public StoreReader {
     CheckSnapshot();
     std::vector<StoredEvent> events;
     Statement& query = log == Log::kEvents ? events_ : access_;
-    FETTLE_RETURN_IF_ERROR(ForEach(query.BindInt(1, from).BindInt(2, limit), [&] {
+    query.BindInt(1, from).BindInt(2, limit);
+    absl::StatusOr<bool> more = query.Step();
+    size_t bytes = 0;
+    for (; more.ok() && *more; more = query.Step()) {
       StoredEvent& event = events.emplace_back();
       event.position = query.Int(0);
       event.value = query.Bytes(1);
-      if (log == Log::kAccess) return;
-      event.stream = query.Bytes(2);
-      event.version = query.Int(3);
-      event.private_half = query.Bytes(4);
-    }));
+      if (log == Log::kEvents) {
+        event.stream = query.Bytes(2);
+        event.version = query.Int(3);
+        event.private_half = query.Bytes(4);
+      }
+      bytes += event.value.size() + event.private_half.size();
+      if (bytes >= kReadBytesMax) break;
+    }
+    query.Reset();
+    FETTLE_RETURN_IF_ERROR(more.status());
     return events;
   }
 

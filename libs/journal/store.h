@@ -2,7 +2,7 @@
 // network needs few round trips. Backends share the contract tests (store_contract_test.cc), not
 // code.
 //
-// Threads: all but NewReader is called by the journal's writer thread alone. NewReader may be
+// Threads: all but NewReader is called by one thread of the journal alone. NewReader may be
 // called by any thread; a reader belongs to one thread at a time and sees a snapshot begun when
 // Refresh() is called.
 //
@@ -115,6 +115,9 @@ struct WriteBatch {
   std::vector<std::string> cursors_removed;  // names
 };
 
+// Bytes of values and private halves that one ReadLog gives, one item more at most.
+inline constexpr size_t kReadBytesMax = 4 << 20;
+
 struct EntryPage {
   std::vector<StoredEntry> entries;
   bool more = false;
@@ -125,12 +128,15 @@ class StoreReader {
   // Before the store is destroyed.
   virtual ~StoreReader() = default;
   // Ends the snapshot and begins a new one that sees everything committed before the call. Comes
-  // before any other call, also after Release().
-  virtual absl::Status Refresh() = 0;
+  // before any other call, also after Release(). Reads that last beyond `until` end with
+  // DEADLINE_EXCEEDED.
+  virtual absl::Status Refresh(absl::Time until) = 0;
+  absl::Status Refresh() { return Refresh(absl::InfiniteFuture()); }
   // Ends the snapshot, so that an idle reader holds nothing back.
   virtual void Release() = 0;
   virtual absl::StatusOr<LoadResult> Load(const LoadRequest& request) = 0;
-  // Up to `limit` items at positions from `from` on.
+  // Up to `limit` items at positions from `from` on; fewer when they come to kReadBytesMax, but at
+  // least one if there is one.
   virtual absl::StatusOr<std::vector<StoredEvent>> ReadLog(Log log, int64_t from, int limit) = 0;
   // Events of one stream, at most `limit`, versions from `from_version` on.
   virtual absl::StatusOr<std::vector<StoredEvent>> ReadStream(std::string_view stream,

@@ -139,6 +139,15 @@ TEST_P(StoreContractTest, EmptyStoreHasNothing) {
   EXPECT_TRUE(store_->Commit({}).ok());
 }
 
+TEST_P(StoreContractTest, OneReadGivesABoundedNumberOfBytesButAlwaysAnItem) {
+  StoredEvent first = Event(1, 1, 1), second = Event(2, 1, 2), third = Event(3, 1, 3);
+  first.private_half.assign(kReadBytesMax, 'p');
+  second.value.assign(kReadBytesMax / 2, 'v');
+  Commit({.events = {first, second, third}});
+  EXPECT_THAT(Now().ReadLog(Log::kEvents, 1, 10).value(), ElementsAre(first));
+  EXPECT_THAT(Now().ReadLog(Log::kEvents, 2, 10).value(), ElementsAre(second, third));
+}
+
 TEST_P(StoreContractTest, LogsGiveBackTheirItemsByPosition) {
   const StoredEvent first_record = {.position = 1, .value = "access 1"};
   const StoredEvent second_record = {.position = 2, .value = "access 2"};

@@ -234,13 +234,18 @@ grpc::ServerUnaryReactor* JournalServiceImpl::GetControlTotal(
     if (status.ok()) {
       journal::ControlTotal total;
       const int64_t from = block * journal::kControlBlockPositions + 1;
-      absl::StatusOr<std::vector<journal::StoredEvent>> items = (*snapshot)->reader().ReadLog(
-          log, from, static_cast<int>(journal::kControlBlockPositions));
-      status = items.status();
-      if (status.ok()) {
+      const int64_t end = from + journal::kControlBlockPositions;
+      for (int64_t next = from; next < end && status.ok();) {
+        absl::StatusOr<std::vector<journal::StoredEvent>> items =
+            (*snapshot)->reader().ReadLog(log, next, static_cast<int>(end - next));
+        status = items.status();
+        if (!status.ok() || items->empty()) break;
         for (const journal::StoredEvent& item : *items) {
           status.Update(total.Add(parts_.journal->model(), log, item));
         }
+        next = items->back().position + 1;
+      }
+      if (status.ok()) {
         response->set_count(total.count());
         response->set_pence(total.pence());
         response->set_id_hash_sum(total.id_hash_sum());

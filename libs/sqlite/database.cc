@@ -10,12 +10,16 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/sqlite/status.h"
 
 namespace fettle::sqlite {
 namespace {
+
+// SQLite's virtual machine does some ten million of these a second.
+constexpr int kStepsBetweenLooks = 100'000;
 
 // Counting allocated bytes takes a process-wide lock for every allocation of every connection.
 void InitializeLibraryOnce() {
@@ -240,6 +244,17 @@ absl::Status Database::CheckPages() {
   FETTLE_ASSIGN_OR_RETURN(const std::string finding, QueryText("PRAGMA quick_check(1)"));
   if (finding == "ok") return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(path_, " is damaged: ", finding));
+}
+
+void Database::EndStatementsAt(absl::Time time) {
+  const bool was_set = statements_end_ != absl::InfiniteFuture();
+  const bool is_set = time != absl::InfiniteFuture();
+  statements_end_ = time;
+  if (was_set == is_set) return;
+  sqlite3_progress_handler(
+      db_.get(), is_set ? kStepsBetweenLooks : 0,
+      [](void* self) { return absl::Now() > static_cast<Database*>(self)->statements_end_ ? 1 : 0; },
+      this);
 }
 
 void Database::SetBusyWait(absl::Duration wait_max) {

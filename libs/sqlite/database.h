@@ -136,6 +136,10 @@ class Database {
   // Length of the write-ahead log after this connection's last commit.
   int64_t wal_bytes() const { return wal_pages_ * page_bytes_; }
 
+  // From then on statements that take longer end with DEADLINE_EXCEEDED, so that nobody holds a
+  // snapshot, and with it the write-ahead log, for ever. InfiniteFuture: never.
+  void EndStatementsAt(absl::Time time);
+
   int64_t changes() const;  // rows of the last INSERT, UPDATE or DELETE
   bool in_transaction() const;
   const std::string& path() const { return path_; }
@@ -154,6 +158,7 @@ class Database {
   absl::Duration busy_wait_max_;
   std::optional<FileLock> lock_;  // before db_: let go of after the file is closed
   std::unique_ptr<sqlite3, Closer> db_;
+  absl::Time statements_end_ = absl::InfiniteFuture();
   int64_t page_bytes_ = 0;
   int64_t wal_pages_ = 0;
 };

@@ -244,6 +244,16 @@ TEST_F(DatabaseTest, ReaderThatClosesLastDoesNotCheckpoint) {
   EXPECT_EQ(Open()->QueryInt("SELECT count(*) FROM t").value(), 1) << "read from the log";
 }
 
+TEST_F(DatabaseTest, StatementThatLastsTooLongIsEnded) {
+  auto db = Open();
+  const std::string endless =
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+  db->EndStatementsAt(absl::Now() + absl::Milliseconds(50));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(db->QueryInt(endless).status()));
+  db->EndStatementsAt(absl::InfiniteFuture());
+  EXPECT_EQ(db->QueryInt("SELECT 7").value(), 7);
+}
+
 TEST_F(DatabaseTest, DamageIsFound) {
   {
     auto db = Open();

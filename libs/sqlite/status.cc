@@ -25,7 +25,7 @@ absl::StatusCode CodeOf(int extended_code) {
     case SQLITE_LOCKED:
       return absl::StatusCode::kUnavailable;
     case SQLITE_INTERRUPT:
-      return absl::StatusCode::kCancelled;
+      return absl::StatusCode::kDeadlineExceeded;
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:

@@ -115,7 +115,9 @@ absl::Status AnalyticsServiceImpl::Answer(const v1::GetControlTotalsRequest& req
   const bool access_log = parts.size() == 5 && parts[4] == "access";
   const auto publisher = parts.size() == 4 || access_log ? parts_.publishers->find(parts[2])
                                                          : parts_.publishers->end();
-  if (publisher == parts_.publishers->end()) {
+  // Audit's own events are checkpoints, which measure nothing.
+  const bool checkpoints = parts.size() == 4 && parts[2] == "audit";
+  if (publisher == parts_.publishers->end() || checkpoints) {
     return base::Refuse(absl::StatusCode::kNotFound, "SOURCE_UNKNOWN",
                         "events of this source are not taken here");
   }

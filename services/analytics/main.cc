@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
       argc, argv, journal::AccessOnlyModel("analytics"),
       [&](Process& parts) -> absl::StatusOr<Process::Built> {
         journal::ConsumerOptions options;
+        options.name = "analytics";
         options.database_path = parts.data_dir() + "/figures.db";
         options.kafka = parts.kafka();
         options.topics = {analytics::kPersonTopic, analytics::kReferralTopic,

@@ -150,11 +150,13 @@ absl::Status AuditLog::Open(sqlite::Database& db) {
                        " is not by this key and origin: ", checkpoint.status().message()));
     }
     FETTLE_RETURN_IF_ERROR(CheckSigned(*checkpoint, "its newest checkpoint"));
-    signed_size_ = checkpoint->size;
+    newest_ = {checkpoint->size, newest->note};
   }
   FETTLE_RETURN_IF_ERROR(CheckHighWater());
   // What a crash left committed but not signed.
-  return Sign();
+  FETTLE_RETURN_IF_ERROR(Sign());
+  Offer();
+  return absl::OkStatus();
 }
 
 absl::Status AuditLog::LoadTree() {
@@ -319,14 +321,20 @@ absl::Status AuditLog::WritePlaces() {
 
 void AuditLog::AfterCommit() {
   failure_ = Sign();
-  if (failure_.ok()) return;
+  if (failure_.ok()) return Offer();
   // The next batch gives it to the consumer, which stops.
   base::Log(base::Level::kError, "a checkpoint could not be signed",
             {{"error", std::string(failure_.message())}});
 }
 
+void AuditLog::Idle() { Offer(); }
+
+void AuditLog::Offer() const {
+  if (options_.offer && newest_) options_.offer(newest_->size, newest_->text);
+}
+
 absl::Status AuditLog::Sign() {
-  if (signed_size_ == frontier_.size()) return absl::OkStatus();
+  if (newest_ && newest_->size == frontier_.size()) return absl::OkStatus();
   const merkle::Checkpoint checkpoint{
       .origin = options_.origin, .size = frontier_.size(), .root = frontier_.Root()};
   FETTLE_ASSIGN_OR_RETURN(const std::string note,
@@ -339,7 +347,7 @@ absl::Status AuditLog::Sign() {
     FETTLE_RETURN_IF_ERROR(insert.Run());
   }
   FETTLE_RETURN_IF_ERROR(transaction.Commit());
-  signed_size_ = checkpoint.size;
+  newest_ = {checkpoint.size, note};
   return RaiseHighWater(note);
 }
 

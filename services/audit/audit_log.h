@@ -12,6 +12,7 @@
 #define FETTLE_SERVICES_AUDIT_AUDIT_LOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -46,6 +47,9 @@ class AuditLog final : public journal::EventHandler {
     std::string origin;           // names the log and its key
     std::string high_water_path;  // a copy of the newest checkpoint, so that an older database is
                                   // not signed on
+    // Called with the newest checkpoint after each batch and, when nothing comes, now and then; on
+    // the consumer's thread, must not block.
+    std::function<void(uint64_t size, const std::string& note)> offer = nullptr;
   };
 
   // The clock must live as long.
@@ -59,12 +63,17 @@ class AuditLog final : public journal::EventHandler {
   absl::Status Apply(const journal::ConsumedEvent& event) override;
   absl::Status BeforeCommit() override;
   void AfterCommit() override;
+  void Idle() override;
   bool AnyOrder() const override { return true; }
 
   const merkle::VerifierKey& verifier_key() const { return verifier_key_; }
 
  private:
   using Place = std::pair<int64_t, int64_t>;  // number of the source, block
+  struct SignedNote {
+    uint64_t size = 0;
+    std::string text;
+  };
 
   AuditLog(Options options, crypto::Ed25519PrivateKey key, merkle::VerifierKey verifier_key,
            const base::Clock* clock);
@@ -78,6 +87,7 @@ class AuditLog final : public journal::EventHandler {
   absl::Status WriteTiles();
   absl::Status WritePlaces();
   absl::Status Sign();
+  void Offer() const;
   absl::Status RaiseHighWater(const std::string& note);
 
   Options options_;
@@ -90,7 +100,7 @@ class AuditLog final : public journal::EventHandler {
   merkle::Frontier frontier_;
   int64_t bundles_ = 0;
   size_t tail_rows_ = 0;
-  std::optional<uint64_t> signed_size_;
+  std::optional<SignedNote> newest_;
   std::map<std::string, int64_t> sources_;
   absl::Time high_water_time_ = absl::InfinitePast();
 

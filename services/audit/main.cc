@@ -8,6 +8,8 @@
 #include "libs/rpc/process.h"
 #include "services/audit/audit_log.h"
 #include "services/audit/audit_service.h"
+#include "services/audit/checkpoint_publisher.h"
+#include "services/audit/domain/audit_rules.h"
 #include "services/audit/publishers.h"
 
 namespace fettle::audit {
@@ -53,6 +55,10 @@ int Run(int argc, char** argv) {
   std::string origin;
   process.settings().Add(&origin, "origin", "Name of the log and its key, in every checkpoint",
                          "fettle/audit");
+  int64_t checkpoint_publish_ms = 0;
+  process.settings().Add(&checkpoint_publish_ms, "checkpoint_publish_ms",
+                         "Least time between two checkpoints on fettle.audit.v1, ms", 10'000, 100,
+                         86'400'000);
   std::map<std::string, std::string> targets = {{"person", "localhost:7101"},
                                                 {"referral", "localhost:7102"},
                                                 {"training", "localhost:7103"},
@@ -65,23 +71,31 @@ int Run(int argc, char** argv) {
                            "host:port of that service's feed; empty: there is none",
                            std::string(target));
   }
+  std::unique_ptr<CheckpointPublisher> checkpoints;
   std::unique_ptr<AuditLog> log;
   std::unique_ptr<Publishers> publishers;
   std::unique_ptr<journal::Consumer> consumer;
   return process.Run(
-      argc, argv, journal::AccessOnlyModel("audit"),
+      argc, argv, journal::ModelOf<AuditRules>(),
       [&](Process& parts) -> absl::StatusOr<Process::Built> {
         const std::string& data_dir = parts.data_dir();
         FETTLE_ASSIGN_OR_RETURN(crypto::Ed25519PrivateKey key, LogKey(data_dir + "/log.key"));
-        FETTLE_ASSIGN_OR_RETURN(
-            AuditLog made,
-            AuditLog::Make({.origin = origin, .high_water_path = data_dir + "/log.high-water"},
-                           std::move(key), &parts.clock()));
+        checkpoints = std::make_unique<CheckpointPublisher>(
+            origin, absl::Milliseconds(checkpoint_publish_ms), &parts.journal(), &parts.clock());
+        FETTLE_ASSIGN_OR_RETURN(AuditLog made,
+                                AuditLog::Make({.origin = origin,
+                                                .high_water_path = data_dir + "/log.high-water",
+                                                .offer =
+                                                    [&](uint64_t size, const std::string& note) {
+                                                      checkpoints->Offer(size, note);
+                                                    }},
+                                               std::move(key), &parts.clock()));
         log = std::make_unique<AuditLog>(std::move(made));
         const std::string verifier_key = log->verifier_key().Text();
         FETTLE_RETURN_IF_ERROR(WriteVerifierKey(data_dir + "/log.pub", verifier_key + "\n"));
         publishers = std::make_unique<Publishers>(targets, parts.identity());
         journal::ConsumerOptions options;
+        options.name = "audit";
         options.database_path = data_dir + "/log.db";
         options.kafka = parts.kafka();
         options.topics = {"fettle.person.v1", "fettle.referral.v1", "fettle.training.v1",
@@ -100,7 +114,11 @@ int Run(int argc, char** argv) {
           publishers->Cancel();
           consumer->Stop();
         };
-        built.failure = [&] { return consumer->failure(); };
+        built.failure = [&] {
+          absl::Status failure = consumer->failure();
+          failure.Update(checkpoints->failure());
+          return failure;
+        };
         return built;
       });
 }

@@ -1,6 +1,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "fettle/analytics/v1/analytics_service.pb.h"
+#include "fettle/audit/v1/audit_events.pb.h"
 #include "fettle/budget/v1/budget_events.pb.h"
 #include "fettle/journal/v1/access_events.pb.h"
 #include "fettle/person/v1/person_events.pb.h"
@@ -25,6 +26,7 @@ const google::protobuf::Message* TypeOf(const std::string& topic) {
       {"fettle.referral.v1", &referral::v1::ReferralEvent::default_instance()},
       {"fettle.training.v1", &training::v1::TrainingEvent::default_instance()},
       {"fettle.budget.v1", &budget::v1::BudgetEvent::default_instance()},
+      {"fettle.audit.v1", &audit::v1::AuditEvent::default_instance()},
       {"fettle.access.v1", &journal::v1::AccessEvent::default_instance()},
   };
   auto it = types.find(topic);
@@ -37,7 +39,8 @@ absl::Status Tail(const std::string& kafka, const std::string& topic, int64_t ev
   if (type == nullptr) {
     return absl::NotFoundError("no topic " + topic +
                                "; expected fettle.person.v1, fettle.referral.v1, "
-                               "fettle.training.v1, fettle.budget.v1 or fettle.access.v1");
+                               "fettle.training.v1, fettle.budget.v1, fettle.audit.v1 or "
+                               "fettle.access.v1");
   }
   bus::SubscriberOptions options;
   options.cluster.bootstrap_servers = kafka;

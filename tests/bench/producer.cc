@@ -67,7 +67,7 @@ std::vector<rd_kafka_message_t*> ReadSample(rd_kafka_t* consumer, const char* to
 
 int main(int argc, char** argv) {
   if (argc != 5) return 2;
-  const long count = std::atol(argv[4]);
+  const long count = std::stol(argv[4]);
   rd_kafka_t* consumer = Make(RD_KAFKA_CONSUMER, Conf({{"bootstrap.servers", argv[1]},
                                                        {"group.id", "bench"},
                                                        {"enable.auto.commit", "false"}}));
