@@ -164,13 +164,13 @@ for s in steps:
     source = f"urn:fettle:{s['service']}:main"
     for _ in range(CATCH_UP_SECONDS_MAX * 2):
         run = subprocess.run([arguments.fettle, "--home", arguments.home, "--token", auditor, "audit", "proof", source,
-                              s["position"]], capture_output=True, text=True)
+                              s["position"], "--key", str(home / "audit/log.pub")], capture_output=True, text=True)
         if run.returncode == 0:
             break
         time.sleep(0.5)
     else:
         sys.exit(f"story: no proof for {source} {s['position']}: {run.stderr.strip()}")
-step(f"The audit log proves each of the {len(steps)} events")
+step(f"The audit log proves each of the {len(steps)} events, with the pinned key")
 fettle("audit", "export", str(home / "audit.export"), token=auditor)
 verified = fettle("audit", "verify", str(home / "audit.export"), "--key", str(home / "audit/log.pub"))
 step("The whole log, exported and verified offline", result=verified.strip().splitlines()[-1])

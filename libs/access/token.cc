@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/crypto/digest.h"
@@ -135,8 +136,14 @@ TokenVerifier::TokenVerifier(crypto::JwkSet keys, TokenOptions options, const ba
 absl::StatusOr<std::unique_ptr<TokenVerifier>> TokenVerifier::Load(const std::string& jwks_path,
                                                                    TokenOptions options,
                                                                    const base::Clock* clock) {
-  FETTLE_ASSIGN_OR_RETURN(crypto::JwkSet keys, crypto::JwkSet::Load(jwks_path));
-  return std::make_unique<TokenVerifier>(std::move(keys), std::move(options), clock);
+  if (jwks_path.empty()) {
+    return absl::InvalidArgumentError("jwks_file: name the JSON Web Key Set of the token issuer");
+  }
+  absl::StatusOr<crypto::JwkSet> keys = crypto::JwkSet::Load(jwks_path);
+  if (!keys.ok()) {
+    return absl::Status(keys.status().code(), absl::StrCat("jwks_file: ", keys.status().message()));
+  }
+  return std::make_unique<TokenVerifier>(*std::move(keys), std::move(options), clock);
 }
 
 size_t TokenVerifier::DigestHash::operator()(const Digest& digest) const {

@@ -72,7 +72,7 @@ absl::StatusOr<Level> ParseLevel(std::string_view text) {
   for (size_t i = 0; i < std::size(kLevelNames); ++i) {
     if (text == kLevelNames[i]) return static_cast<Level>(i);
   }
-  return absl::InvalidArgumentError("a log level is debug, info, warning, error or fatal");
+  return absl::InvalidArgumentError("log_level: expected debug, info, warning, error or fatal");
 }
 
 bool LogEnabled(Level level) { return level >= TheLogger().level.load(std::memory_order_relaxed); }

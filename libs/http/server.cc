@@ -145,8 +145,9 @@ absl::Status Server::Impl::Listen() {
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen_address, ":",
-                                               options.listen_port, ": ", error.message()));
+    return absl::UnavailableError(absl::StrCat("listen_port: cannot listen on ",
+                                               options.listen_address, ":", options.listen_port,
+                                               ": ", error.message()));
   }
   return absl::OkStatus();
 }

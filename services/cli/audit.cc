@@ -53,7 +53,7 @@ int ShowReport(const Connection& connection, const std::string& path,
   if (!report.ok()) {
     const std::string reason = base::ReasonOf(report.status());
     // Not a finding: the file could not be read.
-    if (reason.empty()) return ShowError(report.status());
+    if (reason.empty()) return ShowError(connection, report.status());
     if (connection.json) {
       std::printf("{\"ok\": false, \"found\": \"%s\"}\n", reason.c_str());
     } else {
@@ -95,7 +95,8 @@ int ShowReport(const Connection& connection, const std::string& path,
   return 0;
 }
 
-absl::Status Export(const Connection& connection, const std::string& path) {
+// Gives the file's size.
+absl::StatusOr<int64_t> Export(const Connection& connection, const std::string& path) {
   FETTLE_ASSIGN_OR_RETURN(const std::string bearer, Bearer(connection));
   const std::string pki = connection.home + "/pki/";
   FETTLE_ASSIGN_OR_RETURN(const rpc::Identity identity,
@@ -109,29 +110,18 @@ absl::Status Export(const Connection& connection, const std::string& path) {
   const auto reader = stub->ExportBundle(&context, {});
   av1::ExportBundleResponse response;
   bool written = true;
+  int64_t bytes = 0;
   while (reader->Read(&response)) {
     const std::string& part = response.part();
+    bytes += static_cast<int64_t>(part.size());
     written = written && std::fwrite(part.data(), 1, part.size(), file) == part.size();
     if (!written) context.TryCancel();
   }
   const absl::Status status = rpc::FromGrpc(reader->Finish());
   written = std::fclose(file) == 0 && written;
   if (!written) return absl::UnavailableError("cannot write " + path + ": is the disk full?");
-  return status;
-}
-
-// Checks the answer before it is shown: a proof is worth what it proves.
-absl::Status CheckProof(const av1::GetInclusionProofResponse& proof,
-                        const merkle::VerifierKey& key) {
-  FETTLE_ASSIGN_OR_RETURN(const merkle::Checkpoint checkpoint,
-                          merkle::ParseAndVerifyCheckpoint(proof.checkpoint(), key, key.name()));
-  std::vector<merkle::Hash> hashes;
-  for (const std::string& bytes : proof.hashes()) {
-    FETTLE_ASSIGN_OR_RETURN(const merkle::Hash hash, merkle::HashFromBytes(bytes));
-    hashes.push_back(hash);
-  }
-  return merkle::VerifyInclusion(static_cast<uint64_t>(proof.leaf_index()), checkpoint.size,
-                                 merkle::LeafHash(proof.event()), hashes, checkpoint.root);
+  if (!status.ok()) return status;
+  return bytes;
 }
 
 }  // namespace
@@ -144,8 +134,15 @@ void AddAuditCommands(CLI::App& app, Connection& connection, int& code) {
   CLI::App* command = audit->add_subcommand("export", "Write the whole log to a file");
   command->add_option("file", *file, "File to write")->required();
   command->callback([&connection, &code, file] {
-    const absl::Status status = Export(connection, *file);
-    code = status.ok() ? 0 : ShowError(status);
+    const absl::StatusOr<int64_t> bytes = Export(connection, *file);
+    if (!bytes.ok()) {
+      code = ShowError(connection, bytes.status());
+    } else if (connection.json) {
+      std::printf("{\"file\": \"%s\", \"bytes\": %jd}\n", base::JsonEscape(*file).c_str(),
+                  static_cast<intmax_t>(*bytes));
+    } else {
+      std::printf("%s: %jd bytes\n", file->c_str(), static_cast<intmax_t>(*bytes));
+    }
   });
 
   struct Verify {
@@ -163,14 +160,14 @@ void AddAuditCommands(CLI::App& app, Connection& connection, int& code) {
   command->callback([&connection, &code, verify] {
     const absl::StatusOr<merkle::VerifierKey> key = ReadKey(verify->key);
     if (!key.ok()) {
-      code = ShowError(key.status());
+      code = ShowError(connection, key.status());
       return;
     }
     std::vector<merkle::Checkpoint> earlier;
     for (const std::string& path : verify->checkpoints) {
       const absl::StatusOr<merkle::Checkpoint> checkpoint = ReadCheckpoint(path, *key);
       if (!checkpoint.ok()) {
-        code = ShowError(checkpoint.status());
+        code = ShowError(connection, checkpoint.status());
         return;
       }
       earlier.push_back(*checkpoint);
@@ -196,29 +193,36 @@ void AddAuditCommands(CLI::App& app, Connection& connection, int& code) {
     int64_t position = 0;
   };
   auto proof = std::make_shared<Proof>();
-  command = audit->add_subcommand("proof", "Show and check the proof that an event is in the log");
+  command = audit->add_subcommand("proof", "Check and show the proof that an event is in the log");
   command->add_option("source", proof->source, "For example urn:fettle:referral:main")->required();
   command->add_option("position", proof->position, "Position in that source")->required();
-  command->add_option("--key", proof->key, "File with the pinned verifier key (log.pub)");
+  command->add_option("--key", proof->key,
+                      "File with the pinned verifier key (default: HOME/audit/log.pub)");
   command->callback([&connection, &code, proof] {
+    // Without a key whoever answers could have made the proof.
+    const absl::StatusOr<merkle::VerifierKey> key =
+        ReadKey(proof->key.empty() ? connection.home + "/audit/log.pub" : proof->key);
+    if (!key.ok()) {
+      code = ShowError(connection, key.status());
+      return;
+    }
     av1::GetInclusionProofRequest request;
     request.set_source(proof->source);
     request.set_position(proof->position);
     const auto answer = Call(connection, request);
-    if (answer.ok() && !proof->key.empty()) {
-      const absl::StatusOr<merkle::VerifierKey> key = ReadKey(proof->key);
-      absl::Status status = key.status();
-      if (key.ok()) {
-        status = CheckProof(static_cast<const av1::GetInclusionProofResponse&>(**answer), *key);
-      }
-      if (!status.ok()) {
-        code = ShowError(status);
-        return;
-      }
-      std::fprintf(stderr, "the event is in the log of the checkpoint, signed by %s\n",
-                   key->name().c_str());
+    const absl::Status status =
+        answer.ok()
+            ? VerifyEventProof(request,
+                               static_cast<const av1::GetInclusionProofResponse&>(**answer), *key)
+            : answer.status();
+    if (!status.ok()) {
+      code = ShowError(connection, status);
+      return;
     }
     code = Show(connection, answer);
+    if (!connection.json) {
+      std::printf("the event is in the log of the checkpoint, signed by %s\n", key->name().c_str());
+    }
   });
 }
 

@@ -3,9 +3,9 @@
 #include <fstream>
 #include <optional>
 
-#include "fettle/audit/v1/audit_service.pb.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "libs/merkle/tree.h"
 #include "libs/merkle/wire.h"
 
 namespace fettle::cli {
@@ -132,6 +132,27 @@ absl::StatusOr<AuditVerifier::Report> VerifyAuditExport(const std::string& path,
   }
   if (in.bad()) return absl::NotFoundError("cannot read " + path);
   return verifier.Finish();
+}
+
+absl::Status VerifyEventProof(const audit::v1::GetInclusionProofRequest& asked,
+                              const audit::v1::GetInclusionProofResponse& proof,
+                              const merkle::VerifierKey& key) {
+  FETTLE_ASSIGN_OR_RETURN(const merkle::Checkpoint checkpoint,
+                          merkle::ParseAndVerifyCheckpoint(proof.checkpoint(), key, key.name()));
+  std::vector<merkle::Hash> hashes;
+  for (const std::string& bytes : proof.hashes()) {
+    FETTLE_ASSIGN_OR_RETURN(const merkle::Hash hash, merkle::HashFromBytes(bytes));
+    hashes.push_back(hash);
+  }
+  FETTLE_RETURN_IF_ERROR(merkle::VerifyInclusion(static_cast<uint64_t>(proof.leaf_index()),
+                                                 checkpoint.size, merkle::LeafHash(proof.event()),
+                                                 hashes, checkpoint.root));
+  audit::v1::AnyEvent event;
+  if (!event.ParseFromString(proof.event()) || event.header().source() != asked.source() ||
+      event.header().position() != asked.position()) {
+    return Found("PROOF_NOT_OF_THIS_EVENT", "the proof is of another event");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace fettle::cli

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "fettle/audit/v1/audit_service.pb.h"
 #include "libs/merkle/checkpoint.h"
 #include "libs/merkle/export.h"
 
@@ -60,6 +61,13 @@ class AuditVerifier {
 absl::StatusOr<AuditVerifier::Report> VerifyAuditExport(const std::string& path,
                                                         const merkle::VerifierKey& key,
                                                         std::vector<merkle::Checkpoint> earlier);
+
+// Whether `proof` shows that the event asked for, and no other, is in the log of the key's owner.
+// PROOF_NOT_OF_THIS_EVENT (DATA_LOSS) when the leaf is another event; else the refusals of
+// merkle::ParseAndVerifyCheckpoint and merkle::VerifyInclusion.
+absl::Status VerifyEventProof(const audit::v1::GetInclusionProofRequest& asked,
+                              const audit::v1::GetInclusionProofResponse& proof,
+                              const merkle::VerifierKey& key);
 
 }  // namespace fettle::cli
 

@@ -8,6 +8,7 @@
 #include "libs/base/status.h"
 #include "libs/crypto/ed25519.h"
 #include "libs/merkle/tile.h"
+#include "libs/merkle/tree.h"
 #include "libs/merkle/wire.h"
 
 namespace fettle::cli {
@@ -138,6 +139,62 @@ TEST(AuditVerifyTest, EveryFlippedBitOfAnExportIsFound) {
   }
   EXPECT_GT(found["LEAF_CHANGED"], 0);
   EXPECT_GT(found["PLACE_CHANGED"], 0);
+}
+
+// The proof of the event at `position`, of a log that holds positions 1 to 20 in order.
+audit::v1::GetInclusionProofResponse MakeProof(int64_t position) {
+  merkle::Frontier frontier;
+  std::map<merkle::NodeId, merkle::Hash> nodes;
+  for (const std::string& event : Events(20)) {
+    frontier.Append(merkle::LeafHash(event),
+                    [&](merkle::NodeId id, const merkle::Hash& hash) { nodes[id] = hash; });
+  }
+  audit::v1::GetInclusionProofResponse proof;
+  proof.set_leaf_index(position - 1);
+  proof.set_event(Event(position));
+  proof.set_checkpoint(
+      *merkle::SignCheckpoint({.origin = kOrigin, .size = frontier.size(), .root = frontier.Root()},
+                              kOrigin, SigningKey()));
+  const auto hashes = merkle::InclusionProof(
+      static_cast<uint64_t>(position - 1), frontier.size(),
+      [&](merkle::NodeId id) -> absl::StatusOr<merkle::Hash> { return nodes.at(id); });
+  for (const merkle::Hash& hash : *hashes) proof.add_hashes(std::string(merkle::Bytes(hash)));
+  return proof;
+}
+
+audit::v1::GetInclusionProofRequest Asked(const std::string& source, int64_t position) {
+  audit::v1::GetInclusionProofRequest request;
+  request.set_source(source);
+  request.set_position(position);
+  return request;
+}
+
+TEST(EventProofTest, ShowsTheEventThatWasAskedForAndNoOther) {
+  const auto asked = Asked("urn:fettle:referral:main", 7);
+  EXPECT_TRUE(VerifyEventProof(asked, MakeProof(7), PinnedKey()).ok());
+  // Valid proofs, of other events.
+  EXPECT_EQ(base::ReasonOf(VerifyEventProof(asked, MakeProof(8), PinnedKey())),
+            "PROOF_NOT_OF_THIS_EVENT");
+  EXPECT_EQ(base::ReasonOf(
+                VerifyEventProof(Asked("urn:fettle:budget:main", 7), MakeProof(7), PinnedKey())),
+            "PROOF_NOT_OF_THIS_EVENT");
+}
+
+TEST(EventProofTest, LeadsFromTheEventToACheckpointOfThePinnedKey) {
+  const auto asked = Asked("urn:fettle:referral:main", 7);
+  auto proof = MakeProof(8);
+  proof.set_event(Event(7));
+  EXPECT_EQ(base::ReasonOf(VerifyEventProof(asked, proof, PinnedKey())), "PROOF_DOES_NOT_HOLD");
+  proof = MakeProof(7);
+  proof.mutable_hashes()->RemoveLast();
+  EXPECT_FALSE(VerifyEventProof(asked, proof, PinnedKey()).ok());
+  proof = MakeProof(7);
+  proof.set_leaf_index(-1);
+  EXPECT_EQ(base::ReasonOf(VerifyEventProof(asked, proof, PinnedKey())), "LEAF_NOT_IN_TREE");
+  const auto other = crypto::Ed25519PrivateKey::Generate();
+  EXPECT_FALSE(
+      VerifyEventProof(asked, MakeProof(7), *merkle::VerifierKey::Make(kOrigin, other.PublicKey()))
+          .ok());
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <google/protobuf/util/json_util.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -11,8 +10,9 @@
 #include <sstream>
 
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/notification.h"
+#include "libs/base/log.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 #include "libs/base/uuid.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/status_map.h"
@@ -34,17 +34,56 @@ const MethodDescriptor* MethodThatTakes(const Descriptor* request) {
   return nullptr;
 }
 
-std::string TargetOf(const Connection& connection, const std::string& package) {
+absl::StatusOr<std::string> TargetOf(const Connection& connection, const std::string& service) {
   const std::map<std::string, const std::string*> targets = {
-      {"fettle.person.v1", &connection.target_person},
-      {"fettle.referral.v1", &connection.target_referral},
-      {"fettle.training.v1", &connection.target_training},
-      {"fettle.budget.v1", &connection.target_budget},
-      {"fettle.audit.v1", &connection.target_audit},
-      {"fettle.analytics.v1", &connection.target_analytics},
+      {"person", &connection.target_person},     {"referral", &connection.target_referral},
+      {"training", &connection.target_training}, {"budget", &connection.target_budget},
+      {"audit", &connection.target_audit},       {"analytics", &connection.target_analytics},
   };
-  auto it = targets.find(package);
-  return it == targets.end() ? "" : *it->second;
+  auto it = targets.find(service);
+  if (it == targets.end()) return absl::NotFoundError("no service is called " + service);
+  return *it->second;
+}
+
+absl::StatusOr<std::string> ToJson(const Message& message, bool whitespace) {
+  std::string json;
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = whitespace;
+  options.preserve_proto_field_names = true;
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) {
+    return absl::InternalError("an answer cannot be written as JSON");
+  }
+  return json;
+}
+
+std::string Quoted(std::string_view text) {
+  return base::Concat("\"", base::JsonEscape(text), "\"");
+}
+
+// {"error": {"code", "reason", "message", "metadata", "violations"}}, in one line.
+std::string ErrorJson(const absl::Status& status) {
+  std::string json = base::Concat(
+      "{\"error\": {\"code\": ", Quoted(base::ToStd(absl::StatusCodeToString(status.code()))),
+      ", \"reason\": ", Quoted(base::ReasonOf(status)),
+      ", \"message\": ", Quoted(base::ToStd(status.message())), ", \"metadata\": {");
+  const char* comma = "";
+  if (const auto info = base::ErrorInfoOf(status)) {
+    for (const auto& [key, value] :
+         std::map<std::string, std::string>(info->metadata().begin(), info->metadata().end())) {
+      json += base::Concat(comma, Quoted(key), ": ", Quoted(value));
+      comma = ", ";
+    }
+  }
+  json += "}, \"violations\": [";
+  comma = "";
+  if (const auto bad = base::BadRequestOf(status)) {
+    for (const auto& violation : bad->field_violations()) {
+      json += base::Concat(comma, "{\"field\": ", Quoted(violation.field()),
+                           ", \"description\": ", Quoted(violation.description()), "}");
+      comma = ", ";
+    }
+  }
+  return json + "]}}";
 }
 
 }  // namespace
@@ -78,7 +117,8 @@ void AddConnectionOptions(CLI::App& app, Connection& connection) {
       ->capture_default_str();
   app.add_option("--token", connection.token,
                  "Bearer token, or a file that holds it (default: HOME/token)");
-  app.add_flag("--json", connection.json, "Print JSON");
+  app.add_flag("--json", connection.json,
+               "Print JSON: answers, and errors as one object on stderr");
   app.add_option("--deadline-ms", connection.deadline_ms, "Longest wait for an answer, ms")
       ->check(CLI::Range(1, 30'000))
       ->capture_default_str();
@@ -96,11 +136,10 @@ void AddConnectionOptions(CLI::App& app, Connection& connection) {
   target("analytics", connection.target_analytics, "localhost:7106");
 }
 
-absl::StatusOr<std::unique_ptr<Message>> Call(const Connection& connection,
-                                              const Message& request) {
-  const MethodDescriptor* method = MethodThatTakes(request.GetDescriptor());
-  if (method == nullptr) return absl::InvalidArgumentError("no rpc takes this request");
-  const std::string target = TargetOf(connection, method->file()->package());
+absl::Status CallMethod(const Connection& connection, const std::string& service,
+                        const MethodDescriptor& method, const Message& request,
+                        const std::function<absl::Status(const Message&)>& on_answer) {
+  FETTLE_ASSIGN_OR_RETURN(const std::string target, TargetOf(connection, service));
   FETTLE_ASSIGN_OR_RETURN(const std::string bearer, Bearer(connection));
   const std::string pki = connection.home + "/pki/";
   FETTLE_ASSIGN_OR_RETURN(const rpc::Identity identity,
@@ -110,40 +149,78 @@ absl::StatusOr<std::unique_ptr<Message>> Call(const Connection& connection,
   grpc::ClientContext context;
   rpc::PrepareCall(context, absl::Now() + absl::Milliseconds(connection.deadline_ms), bearer);
   context.set_wait_for_ready(false);
-  const std::string bytes = request.SerializeAsString();
-  const grpc::Slice slice(bytes);
+  const grpc::Slice slice(request.SerializeAsString());
   const grpc::ByteBuffer sent(&slice, 1);
-  grpc::ByteBuffer received;
-  grpc::Status status;
-  absl::Notification done;
-  stub.UnaryCall(&context, "/" + method->service()->full_name() + "/" + method->name(), {}, &sent,
-                 &received, [&](grpc::Status s) {
-                   status = std::move(s);
-                   done.Notify();
-                 });
-  done.WaitForNotification();
-  if (!status.ok()) {
-    absl::Status failure = rpc::FromGrpc(status);
-    if (absl::IsUnavailable(failure) && base::ReasonOf(failure).empty()) {
-      return absl::UnavailableError("cannot reach " + target + ": is deploy/run running?");
-    }
-    return failure;
+
+  // A streaming call also does for an rpc with one answer. One operation at a time: each waits for
+  // the one before.
+  grpc::CompletionQueue queue;
+  const auto done = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call =
+      stub.PrepareCall(&context, "/" + method.service()->full_name() + "/" + method.name(), &queue);
+  call->StartCall(nullptr);
+  bool open = done();
+  if (open) {
+    call->WriteLast(sent, {}, nullptr);
+    open = done();
   }
-  std::unique_ptr<Message> response(google::protobuf::MessageFactory::generated_factory()
-                                        ->GetPrototype(method->output_type())
+  absl::Status taken;
+  while (open) {
+    grpc::ByteBuffer received;
+    call->Read(&received, nullptr);
+    open = done();
+    if (!open || !taken.ok()) continue;
+    std::unique_ptr<Message> answer(google::protobuf::MessageFactory::generated_factory()
+                                        ->GetPrototype(method.output_type())
                                         ->New());
-  std::vector<grpc::Slice> slices;
-  std::string answer;
-  if (received.Dump(&slices).ok()) {
-    for (const grpc::Slice& part : slices) {
-      answer.append(reinterpret_cast<const char*>(part.begin()), part.size());
+    std::vector<grpc::Slice> slices;
+    std::string bytes;
+    if (received.Dump(&slices).ok()) {
+      for (const grpc::Slice& part : slices) {
+        bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
+      }
     }
+    taken = answer->ParseFromString(bytes) ? on_answer(*answer)
+                                           : absl::InternalError("an answer cannot be read");
+    if (!taken.ok()) context.TryCancel();
   }
-  if (!response->ParseFromString(answer)) return absl::InternalError("an answer cannot be read");
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  done();
+  if (!taken.ok()) return taken;
+  absl::Status failure = rpc::FromGrpc(status);
+  if (absl::IsUnavailable(failure) && base::ReasonOf(failure).empty()) {
+    return absl::UnavailableError("cannot reach " + target + ": is deploy/run running?");
+  }
+  return failure;
+}
+
+absl::StatusOr<std::unique_ptr<Message>> Call(const Connection& connection,
+                                              const Message& request) {
+  const MethodDescriptor* method = MethodThatTakes(request.GetDescriptor());
+  if (method == nullptr) return absl::InvalidArgumentError("no rpc takes this request");
+  // fettle.<service>.v1
+  const std::vector<std::string> package = absl::StrSplit(method->file()->package(), '.');
+  std::unique_ptr<Message> response;
+  FETTLE_RETURN_IF_ERROR(
+      CallMethod(connection, package[1], *method, request, [&](const Message& answer) {
+        response.reset(answer.New());
+        response->CopyFrom(answer);
+        return absl::OkStatus();
+      }));
+  if (response == nullptr) return absl::InternalError("there was no answer");
   return response;
 }
 
-int ShowError(const absl::Status& status) {
+int ShowError(const Connection& connection, const absl::Status& status) {
+  if (connection.json) {
+    std::fprintf(stderr, "%s\n", ErrorJson(status).c_str());
+    return 1;
+  }
   const std::string reason = base::ReasonOf(status);
   std::fprintf(stderr, "fettle: %s%s%s\n", reason.c_str(), reason.empty() ? "" : ": ",
                std::string(status.message()).c_str());
@@ -157,18 +234,26 @@ int ShowError(const absl::Status& status) {
 }
 
 int Show(const Connection& connection, const absl::StatusOr<std::unique_ptr<Message>>& answer) {
-  if (!answer.ok()) return ShowError(answer.status());
-  if (connection.json) {
-    std::string json;
-    google::protobuf::util::JsonPrintOptions options;
-    options.add_whitespace = true;
-    options.preserve_proto_field_names = true;
-    if (!google::protobuf::util::MessageToJsonString(**answer, &json, options).ok()) return 1;
-    std::fputs(json.c_str(), stdout);
-  } else {
+  if (!answer.ok()) return ShowError(connection, answer.status());
+  if (!connection.json) {
     std::fputs((*answer)->Utf8DebugString().c_str(), stdout);
+    return 0;
   }
+  const absl::StatusOr<std::string> json = ToJson(**answer, true);
+  if (!json.ok()) return ShowError(connection, json.status());
+  std::fputs(json->c_str(), stdout);
   return 0;
+}
+
+absl::Status ShowOne(const Connection& connection, const Message& answer) {
+  if (!connection.json) {
+    std::fputs(answer.Utf8DebugString().c_str(), stdout);
+  } else {
+    FETTLE_ASSIGN_OR_RETURN(const std::string json, ToJson(answer, false));
+    std::printf("%s\n", json.c_str());
+  }
+  std::fflush(stdout);
+  return absl::OkStatus();
 }
 
 }  // namespace fettle::cli

@@ -5,6 +5,8 @@
 #include <google/protobuf/message.h>
 
 #include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -29,11 +31,22 @@ void AddConnectionOptions(CLI::App& app, Connection& connection);
 absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Call(
     const Connection& connection, const google::protobuf::Message& request);
 
-// The answer as JSON (with --json) or as indented text. A refusal: one line with the reason and
-// what would be accepted. Gives the exit code.
+// Calls `method` of the service that runs as `service`: one of its own, or of the JournalService
+// that every service with a journal has. Each answer goes to `on_answer`, several from a streaming
+// rpc; what that refuses ends the call. UNAVAILABLE names the target.
+absl::Status CallMethod(
+    const Connection& connection, const std::string& service,
+    const google::protobuf::MethodDescriptor& method, const google::protobuf::Message& request,
+    const std::function<absl::Status(const google::protobuf::Message&)>& on_answer);
+
+// The answer as JSON (with --json) or as indented text, on stdout. A refusal, on stderr: the reason
+// and what would be accepted, as text or as one JSON object. Gives the exit code.
 int Show(const Connection& connection,
          const absl::StatusOr<std::unique_ptr<google::protobuf::Message>>& answer);
-int ShowError(const absl::Status& status);
+int ShowError(const Connection& connection, const absl::Status& status);
+
+// One answer of several: with --json a line of JSON, else indented text.
+absl::Status ShowOne(const Connection& connection, const google::protobuf::Message& answer);
 
 // The bearer token: `--token`, or what the file that it names holds.
 absl::StatusOr<std::string> Bearer(const Connection& connection);

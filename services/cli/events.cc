@@ -93,10 +93,10 @@ void AddEventCommands(CLI::App& app, Connection& connection, int& code) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_flag("--follow", options->follow, "Stay for new ones");
-  command->callback([&code, options] {
+  command->callback([&connection, &code, options] {
     const absl::Status status =
         Tail(options->kafka, options->topic, options->events_max, options->follow);
-    if (!status.ok()) code = ShowError(status);
+    if (!status.ok()) code = ShowError(connection, status);
   });
 
   auto id = std::make_shared<std::string>();

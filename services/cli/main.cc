@@ -1,6 +1,7 @@
 // `fettle`: Fettle from the command line. Each command adds itself in a file of its own.
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <algorithm>
+#include <string_view>
 
 #include "services/cli/command.h"
 
@@ -18,6 +19,16 @@ int main(int argc, char** argv) {
   fettle::cli::AddEventCommands(app, connection, code);
   fettle::cli::AddSeed(app, connection, code);
   fettle::cli::AddAuditCommands(app, connection, code);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // --help is no error. Nothing was set when parsing ended, so --json is looked for here.
+    const bool json = std::any_of(argv + 1, argv + argc,
+                                  [](std::string_view argument) { return argument == "--json"; });
+    if (!json || error.get_exit_code() == 0) return app.exit(error);
+    connection.json = true;
+    fettle::cli::ShowError(connection, absl::InvalidArgumentError(error.what()));
+    return error.get_exit_code();
+  }
   return code;
 }

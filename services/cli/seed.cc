@@ -4,6 +4,7 @@
 #include "libs/access/issuer.h"
 #include "libs/base/date.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 #include "libs/crypto/digest.h"
 #include "libs/crypto/jose.h"
 #include "libs/nhs/nhs_number.h"
@@ -61,10 +62,24 @@ class Seeder {
   absl::Status Run(int people) {
     FETTLE_RETURN_IF_ERROR(Places());
     FETTLE_RETURN_IF_ERROR(Training());
-    return People(people);
+    FETTLE_RETURN_IF_ERROR(People(people));
+    if (connection_.json) {
+      std::printf(
+          "{\"organisations\": %zu, \"practitioners\": 1, \"courses\": 1, \"people\": %d,"
+          " \"referrals\": %d}\n",
+          std::size(kPlaces), people, people);
+    }
+    return absl::OkStatus();
   }
 
  private:
+  // How far it is; with --json the totals at the end are all that is said.
+  void Say(const std::string& line) {
+    if (connection_.json) return;
+    std::printf("%s\n", line.c_str());
+    std::fflush(stdout);
+  }
+
   // The same seed again is the same request: nothing happens twice.
   static std::string RequestId(const std::string& what) { return crypto::UuidV5(kNamespace, what); }
 
@@ -89,7 +104,7 @@ class Seeder {
   }
 
   absl::Status Places() {
-    std::printf("organisations: %zu\n", std::size(kPlaces));
+    Say(base::Concat("organisations: ", std::size(kPlaces)));
     for (const Place& place : kPlaces) {
       pv1::RegisterOrganisationRequest request;
       request.set_request_id(RequestId(std::string("organisation/") + place.ods_code));
@@ -105,7 +120,7 @@ class Seeder {
   }
 
   absl::Status Training() {
-    std::printf("training: one practitioner, one course\n");
+    Say("training: one practitioner, one course");
     tv1::RegisterLearnerRequest learner;
     learner.set_request_id(RequestId("learner"));
     learner.set_practitioner_id("olive.ot");
@@ -185,8 +200,7 @@ class Seeder {
           static_cast<const rv1::SubmitReferralResponse&>(*submitted).referral_id();
       if (i % 3 != 0) FETTLE_RETURN_IF_ERROR(Start(referral, today));
       if ((i + 1) % 10 == 0 || i + 1 == people) {
-        std::printf("people and referrals: %d of %d\n", i + 1, people);
-        std::fflush(stdout);
+        Say(base::Concat("people and referrals: ", i + 1, " of ", people));
       }
     }
     return absl::OkStatus();
@@ -225,7 +239,7 @@ void AddSeed(CLI::App& app, Connection& connection, int& code) {
       ->capture_default_str();
   command->callback([&connection, &code, people] {
     const absl::Status status = Seeder(connection).Run(*people);
-    if (!status.ok()) code = ShowError(status);
+    if (!status.ok()) code = ShowError(connection, status);
   });
 }
 

@@ -34,7 +34,7 @@ void AddToken(CLI::App& app, Connection& connection, int& code) {
         options->key.empty() ? connection.home + "/pki/issuer.jwk" : options->key;
     absl::StatusOr<crypto::JwsKey> key = crypto::JwsKey::Load(path);
     if (!key.ok()) {
-      code = ShowError(key.status());
+      code = ShowError(connection, key.status());
       return;
     }
     access::Claims claims;
@@ -46,7 +46,7 @@ void AddToken(CLI::App& app, Connection& connection, int& code) {
         access::MintToken(*key, options->issuer, options->audience, claims, absl::Now(),
                           absl::Minutes(options->minutes));
     if (!token.ok()) {
-      code = ShowError(token.status());
+      code = ShowError(connection, token.status());
       return;
     }
     if (connection.json) {

@@ -130,7 +130,7 @@ absl::StatusOr<Targets> Targets::Load(const std::string& path) {
     return absl::NotFoundError(
         absl::StrCat("targets_file: cannot read '", path, "': expected a TOML file of services"));
   }
-  return Parse(text.str(), path);
+  return Parse(text.str(), absl::StrCat("targets_file: ", path));
 }
 
 const referral::v1::ReceivingService* Targets::Find(const std::string& dos_service_id) const {

@@ -1,6 +1,7 @@
 """A gateway of its own for a test, beside the services of a running Fettle."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,10 @@ class Gateway:
             f"--referral_target=localhost:{fettle.ports['referral']}", f"--base_url={self.url}/FHIR/R4"]
 
     def __enter__(self):
+        self.start()
+        return self
+
+    def start(self):
         with open(self.fettle.home / "gateway.log", "ab") as log:
             self.process = subprocess.Popen(self.arguments, stdout=log, stderr=log)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -56,15 +61,22 @@ class Gateway:
         while True:
             try:
                 opener.open(f"{self.url}/health", timeout=1).close()
-                return self
+                return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     sys.exit(f"the gateway did not start:\n{self.fettle.log('gateway')}")
                 time.sleep(0.1)
 
     def __exit__(self, *_):
-        self.process.terminate()
+        self.stop()
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
         self.process.wait(timeout=READY_SECONDS_MAX)
+
+    def restart(self, how=signal.SIGTERM):
+        self.stop(how)
+        self.start()
 
     def post(self, folder, *more):
         """The exit code of post.py."""

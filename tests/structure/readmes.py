@@ -1,7 +1,8 @@
 """Compares the table `command | events | refusals` of each service's README with its contract and its domain.
 
 Commands are the rpcs of kind COMMAND; their events stand in the rpc's comment as "Events: A, B." or "Events: none.";
-refusals are the reasons, UPPER_CASE string literals of the domain (what is another code stands in the README's text).
+refusals are the reasons, UPPER_CASE string literals, that the command's Decide can come to: its own, and those of the
+functions that it names, and of the ones that these name (what is another code stands in the README's text).
 Prints each fault; exit 1 if there is one.
 """
 
@@ -13,6 +14,8 @@ from tree import ROOT, is_test, read, source_files
 
 RPC = re.compile(r"((?:^[ \t]*//[^\n]*\n)*)^[ \t]*rpc\s+(\w+)\s*\([^)]*\)\s*returns\s*\([^)]*\)\s*(\{.*?^[ \t]*\}|;)", re.MULTILINE | re.DOTALL)
 REASON = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"')
+# What a domain calls and what refuses by itself.
+CALLED = "libs/base/decide"
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -40,6 +43,59 @@ def table_commands(readme):
             events, refusals = (set(re.findall(r"`(\w+)`", cell)) for cell in cells[1:])
             commands[cells[0].strip("`")] = (events, refusals)
     return commands
+
+
+def units(text):
+    """(names, body) of each function, type and constant of a source file: what begins in the first column and ends with it."""
+    block = []
+    for line in COMMENT.sub("", text).splitlines():
+        if not block and (not line or line[0] in " #}" or line.startswith("namespace")):
+            continue
+        block.append(line)
+        body = "\n".join(block)
+        if line.startswith("}") or line.endswith(";") and body.count("{") == body.count("}"):
+            block = []
+            head = re.split(r"[({=;]", body, maxsplit=1)[0]
+            name = re.findall(r"\w+", head)[-1:]
+            # Decide has an overload for each request.
+            if name in (["Decide"], ["QuestionsOf"], ["ReadsOf"]):
+                request = re.search(r"\bv1::(\w+)Request&", body)
+                name = [f"{name[0]} {request.group(1)}"] if request else []
+            if name:
+                yield name[0], body
+
+
+def refusals_by_command(sources):
+    """{command: reasons} of the Decide overloads of a domain; `sources` are the texts of its files and of what it calls."""
+    bodies = {}
+    for text in sources:
+        for name, body in units(text):
+            bodies[name] = bodies.get(name, "") + "\n" + body
+    words = {name: set(re.findall(r"\w+", body)) - {name} for name, body in bodies.items()}
+    commands = {}
+    for root in (name for name in bodies if name.startswith("Decide ")):
+        reached, todo = set(), [root]
+        while todo:
+            name = todo.pop()
+            if name not in reached:
+                reached.add(name)
+                todo += words[name] & bodies.keys()
+        commands[root.removeprefix("Decide ")] = {reason for name in reached for reason in REASON.findall(bodies[name])}
+    return commands
+
+
+def row_faults(service, readme, decided, door_reasons):
+    """What is in a command's row and not in its Decide, or the other way round. `door_reasons`: made before it is decided."""
+    faults, table = [], table_commands(readme)
+    text = "\n".join(line for line in readme.splitlines() if not line.lstrip().startswith("| `"))
+    codes = set(REASON.findall(text.replace("`", '"')))
+    for command in sorted(decided.keys() & table.keys()):
+        _, row = table[command]
+        for reason in sorted(decided[command] - row - codes):
+            faults.append(f"services/{service}/README.md: {command} refuses with {reason}, which its row does not have")
+        for reason in sorted(row - decided[command] - door_reasons):
+            faults.append(f"services/{service}/README.md: {command} never refuses with {reason}, which its row has")
+    return faults
 
 
 def readme_faults(service, readme, proto, domain_reasons, library_reasons):
@@ -87,6 +143,8 @@ def main():
             domain = f"services/{service}/domain/"
             adapter = reasons(f"services/{service}/", but=(domain,))
             faults += readme_faults(service, read(readme), read(proto), reasons(domain), library_reasons | adapter)
+            files = [p for p in source_files(".h", ".cc") if p.startswith((domain, CALLED)) and not is_test(p)]
+            faults += row_faults(service, read(readme), refusals_by_command(map(read, files)), adapter)
     print("\n".join(faults))
     print(f"readmes: {len(services)} services, {len(faults)} faults")
     return bool(faults)

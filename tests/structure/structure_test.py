@@ -138,6 +138,47 @@ class ReadmesTest(unittest.TestCase):
             self.assertTrue(any(part in fault for fault in faults), f"{part}: {faults}")
 
 
+DOMAIN = """
+constexpr char kLost[] = "THING_IS_LOST";
+// A comment names "THING_IS_RED".
+absl::Status CheckOpen(const State& state) {
+  if (state.open()) {
+    return Refuse("THING_IS_OPEN");
+  }
+  return Refuse(kLost);
+}
+
+Decided<v1::OpenThingResponse> ThingRules::Decide(
+    const View& view, const v1::OpenThingRequest& request) {
+  return CheckOpen(view.state());
+}
+
+auto ThingRules::Decide(const View& view, const v1::ShutThingRequest& request)
+    -> Decided<v1::ShutThingResponse> {
+  return Refuse("THING_IS_SHUT");
+}
+"""
+
+
+class RowsTest(unittest.TestCase):
+    ROWS = "| command | events | refusals |\n|---|---|---|\n| `OpenThing` | | `THING_IS_OPEN`, `THING_IS_LOST` |\n| `ShutThing` | | `THING_IS_SHUT` |\n"
+
+    def faults(self, rows, door=()):
+        return readmes.row_faults("thing", rows, readmes.refusals_by_command([DOMAIN]), set(door))
+
+    def test_rows(self):
+        self.assertEqual(readmes.refusals_by_command([DOMAIN]), {"OpenThing": {"THING_IS_OPEN", "THING_IS_LOST"}, "ShutThing": {"THING_IS_SHUT"}})
+        self.assertEqual(self.faults(self.ROWS), [])
+        # Right in the union of the rows, wrong in each.
+        exchanged = self.ROWS.replace("THING_IS_LOST", "X").replace("THING_IS_SHUT", "THING_IS_LOST").replace("X", "THING_IS_SHUT")
+        self.assertEqual(len(self.faults(exchanged)), 4)
+        self.assertEqual(len(self.faults(self.ROWS.replace("`THING_IS_OPEN`, ", ""))), 1)
+        self.assertEqual(self.faults(self.ROWS.replace("`THING_IS_OPEN`, ", "") + "\nQueries: `THING_IS_OPEN`."), [])
+        early = self.ROWS.replace("`THING_IS_SHUT`", "`THING_IS_SHUT`, `NUMBER_IS_BAD`")
+        self.assertEqual(len(self.faults(early)), 1)
+        self.assertEqual(self.faults(early, door=["NUMBER_IS_BAD"]), [])
+
+
 class RulesTest(unittest.TestCase):
     def test_citations(self):
         inv = "INV-"

@@ -60,6 +60,7 @@ class Refused(Exception):
         self.reason = ""
         self.metadata = {}
         self.violations = []
+        self.trailing = dict(error.trailing_metadata() or ())
         for key, value in error.trailing_metadata() or ():
             if key != "grpc-status-details-bin":
                 continue
@@ -173,7 +174,8 @@ class Fettle:
         if not self.keep:
             shutil.rmtree(self.home, ignore_errors=True)
 
-    def start(self, service):
+    def start(self, service, **popen):
+        """`popen`: more arguments of subprocess.Popen."""
         pki = self.home / "pki"
         arguments = [
             BUILD / "bin" / f"fettle-{service}", f"--data_dir={self.home / service}",
@@ -190,7 +192,7 @@ class Fettle:
             arguments.append(f"--training_target=localhost:{self.ports['training']}")
         arguments += [f"--{k}={v}" for k, v in self.settings.get(service, {}).items()]
         with open(self.home / f"{service}.log", "ab") as log:
-            self.processes[service] = subprocess.Popen(arguments, stdout=log, stderr=log)
+            self.processes[service] = subprocess.Popen(arguments, stdout=log, stderr=log, **popen)
 
     def wait_ready(self, service):
         check = self.channel(service).unary_unary("/grpc.health.v1.Health/Check")
@@ -269,6 +271,10 @@ class Fettle:
                 "ods_code": code, "name": name, "kind": f"ORGANISATION_KIND_{kind}", "start_date": "2015-01-01",
                 "icb": self.ICB}}, admin)
 
+    def event_type(self, service):
+        """The message of the service's topic."""
+        return message(f"fettle.{service}.v1.{service.capitalize()}Event")
+
     def feed(self, service, log="LOG_EVENTS"):
         """All items of a service's feed as (position, bytes)."""
         last = self.call(f"{service}.GetControlTotal", {"log": log}, self.auditor).last_position
@@ -313,3 +319,58 @@ class Fettle:
                 "referral_date": time.strftime("%Y-%m-%d"), "source_code": "108161000000109", "method": "REFERRAL_METHOD_SECURE_EMAIL",
                 "reason": {"code": "LONELINESS", "text": {"text": words}}, "priority": "PRIORITY_ROUTINE",
                 "risks": [{"kind": "RISK_KIND_NONE_KNOWN"}], "consent": "CONSENT_DIRECT_CARE_INFORMED"}, **more}
+
+    # The way to a budget that money can be spent from.
+
+    CLINICIAN, CARE_COORDINATOR = "olive.ot", "wendy"
+
+    @property
+    def therapist(self):
+        return self.token("occupational_therapist", self.PROVIDER, self.CLINICIAN)
+
+    @property
+    def finance(self):
+        return self.token("finance", self.ICB, "fiona")
+
+    def train(self):
+        """The clinician's training, without which no plan is signed."""
+        admin, trainer = self.token("administrator", self.ICB), self.token("trainer", self.PROVIDER, "tom")
+        who, course = {"practitioner_id": self.CLINICIAN}, {"course_code": "PHB-1", "course_version": 1}
+        self.call("training.RegisterLearner", {**who, "occupation_code": "R0950"}, trainer)
+        self.call("training.RecordEmployment", {**who, "employment": {
+            "organisation": self.PROVIDER, "start_date": "2020-01-01"}}, trainer)
+        self.call("training.RegisterCourse", {"course": {
+            **course, "title": "Budgets", "capabilities": ["PERSONAL_HEALTH_BUDGETS"]}}, admin)
+        self.call("training.AccreditProgramme", {
+            **course, "programme_code": "PHB-PROG", "provider": "An institute",
+            "period": {"start_date": "2020-01-01", "end_date": "2039-01-01"}}, admin)
+        self.call("training.RecordCompletion", {
+            **who, **course, "programme_code": "PHB-PROG", "completion_date": "2024-05-01"}, trainer)
+
+    def active_budget(self, person, pence, words="gets about"):
+        """A budget with one line, CHAIR, and one portion of `pence`, to be spent from today on."""
+        today, commissioner = time.strftime("%Y-%m-%d"), self.token("commissioner", self.ICB, "colin")
+        category = "BUDGET_CATEGORY_WHEELCHAIR"
+        on = {"budget_id": self.call("budget.RequestBudget", {"person_id": person, "category": category},
+                                     self.therapist).budget_id}
+        self.call("budget.DetermineEligibility", {**on, "category": category, "decision_reference": "E-1",
+                                                  "decision_date": today}, commissioner)
+        self.call("budget.RecordAssessment", {**on, "assessment_date": today, "summary": {"text": words}}, self.therapist)
+        self.call("budget.SetIndicativeAmount", {**on, "indicative": {
+            "amount_pence": pence, "period_start_date": today, "period_end_date": "2039-01-01", "method_code": "BANDING",
+            "evidence_reference": "B-2", "communicated_date": today}}, commissioner)
+        self.call("budget.StartPlanning", on, self.therapist)
+        self.call("budget.SubmitPlan", {**on, "plan": {
+            "needs": [{"need_code": "MOBILITY", "text": {"text": words}}],
+            "outcomes": [{"outcome_code": "OUTDOORS", "need_codes": ["MOBILITY"]}],
+            "lines": [{"line_code": "CHAIR", "amount_pence": pence, "outcome_codes": ["OUTDOORS"],
+                       "category_code": "WHEELCHAIR", "supplier": {"text": words}}]}}, self.therapist)
+        self.call("budget.RecordContribution", {**on, "contribution": {
+            "funder": self.ICB, "amount_pence": pence, "basis_code": "AGREED", "agreement_date": today}}, commissioner)
+        self.call("budget.SignOffClinically", {**on, "practitioner_id": self.CLINICIAN, "sign_off_date": today,
+                                               "risks_agreed": True}, self.therapist)
+        self.call("budget.ApproveBudget", {
+            **on, "final_amount_pence": pence, "care_coordinator_id": self.CARE_COORDINATOR,
+            "portions": [{"option": "PORTION_OPTION_NOTIONAL", "amount_pence": pence}]}, self.finance)
+        self.call("budget.ActivateBudget", {**on, "start_date": today}, commissioner)
+        return on["budget_id"]

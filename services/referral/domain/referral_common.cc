@@ -133,8 +133,8 @@ absl::Status RequireMayBecome(const v1::ReferralState& state, v1::ReferralStatus
                       {{"from", std::string(from)}, {"to", std::string(to)}});
 }
 
-absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const v1::ReferralState* state,
-                                 const base::View& view, const base::Context& context) {
+absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const base::View& view,
+                                 const base::Context& context) {
   if (context.caller.role != kIntegrator) {
     return base::Refuse(absl::StatusCode::kPermissionDenied, "PARTNER_MESSAGE_FROM_INTEGRATOR_ONLY",
                         "partner_message: only a partner's system, with the role integrator, "
@@ -150,15 +150,21 @@ absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const v1::Re
                         "taken; a newer version has a new request_id",
                         std::move(metadata));
   }
-  if (message.last_updated().empty()) return absl::OkStatus();
-  const absl::StatusOr<absl::Time> updated = base::ParseInstant(message.last_updated());
-  if (!updated.ok()) {
+  if (!message.last_updated().empty() && !base::ParseInstant(message.last_updated()).ok()) {
     return base::InvalidField("partner_message.last_updated", "INSTANT_NOT_READABLE",
                               "an instant, YYYY-MM-DDThh:mm:ss with Z or an offset");
   }
-  if (state == nullptr) return absl::OkStatus();
-  for (const v1::PartnerMessage& known : state->partner_messages()) {
-    if (const auto time = base::ParseInstant(known.last_updated()); time.ok() && *updated < *time) {
+  return absl::OkStatus();
+}
+
+absl::Status CheckPartnerMessageOfCase(const v1::PartnerMessage& message,
+                                       const v1::ReferralState& state, const base::View& view,
+                                       const base::Context& context) {
+  FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(message, view, context));
+  const absl::StatusOr<absl::Time> updated = base::ParseInstant(message.last_updated());
+  for (const v1::PartnerMessage& known : state.partner_messages()) {
+    const absl::StatusOr<absl::Time> time = base::ParseInstant(known.last_updated());
+    if (updated.ok() && time.ok() && *updated < *time) {
       return base::Refuse(absl::StatusCode::kFailedPrecondition, "PARTNER_MESSAGE_OUTDATED",
                           "partner_message.last_updated: a message of this case with a later "
                           "instant was taken before");

@@ -46,10 +46,13 @@ absl::Status RequireReceiver(const v1::ReferralState& state, const base::Caller&
 // FAILED_PRECONDITION for a change of status that is not in the table (INV-17).
 absl::Status RequireMayBecome(const v1::ReferralState& state, v1::ReferralStatus status);
 
-// A partner's message is brought by the partner's system, once (INV-149), and not after a newer one
-// of its case (INV-150). `state` is null for a new referral.
-absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const v1::ReferralState* state,
-                                 const base::View& view, const base::Context& context);
+// A partner's message is brought by the partner's system, once (INV-149).
+absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const base::View& view,
+                                 const base::Context& context);
+// And not after a newer one of its case (INV-150).
+absl::Status CheckPartnerMessageOfCase(const v1::PartnerMessage& message,
+                                       const v1::ReferralState& state, const base::View& view,
+                                       const base::Context& context);
 
 // What an event keeps of the person's facts: the age as of today (INV-14), and no GP practice of a
 // restricted person (INV-139).

@@ -241,7 +241,8 @@ ReferralRules::Decided<v1::WithdrawReferralResponse> ReferralRules::Decide(
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_WITHDRAWN));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   if (request.has_partner_message()) {
-    FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(request.partner_message(), state, view, context));
+    FETTLE_RETURN_IF_ERROR(
+        CheckPartnerMessageOfCase(request.partner_message(), *state, view, context));
   }
 
   base::Decision<v1::WithdrawReferralResponse> decision;

@@ -154,7 +154,7 @@ ReferralRules::Decided<v1::SubmitReferralResponse> ReferralRules::Decide(
   const base::Evidence& evidence = *context.evidence;
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(questions, evidence));
   if (request.has_partner_message()) {
-    FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(request.partner_message(), nullptr, view, context));
+    FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(request.partner_message(), view, context));
   }
   const common::v1::PersonContext& person = *evidence.Person(request.person_id());
   FETTLE_RETURN_IF_ERROR(CheckPerson(person));
@@ -250,7 +250,8 @@ ReferralRules::Decided<v1::ProvideMissingDetailsResponse> ReferralRules::Decide(
   const base::Evidence& evidence = *context.evidence;
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(questions, evidence));
   if (request.has_partner_message()) {
-    FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(request.partner_message(), state, view, context));
+    FETTLE_RETURN_IF_ERROR(
+        CheckPartnerMessageOfCase(request.partner_message(), *state, view, context));
     if (state->partner_messages_size() >= kPartnerMessagesMax) {
       return base::Refuse(absl::StatusCode::kFailedPrecondition, "PARTNER_MESSAGES_TOO_MANY",
                           "partner_message: a referral takes 1,000 messages at most");
