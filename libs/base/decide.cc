@@ -61,7 +61,8 @@ absl::Status CheckEvidence(const Questions& questions, const Evidence& evidence)
   for (const Questions::OrganisationQuestion& question : questions.organisations) {
     if (evidence.Organisation(question) == nullptr) return Stale();
   }
-  if (evidence.has_words && evidence.sealed_for != questions.seal_for) return Stale();
+  const bool has_words = evidence.has_words || !evidence.sealed_for.empty();
+  if (has_words && evidence.sealed_for != questions.seal_for) return Stale();
   return absl::OkStatus();
 }
 
