@@ -150,7 +150,9 @@ void CommandCall::Run(const Message& received) {
 
 absl::Status CommandCall::Begin(const Message& received) {
   FETTLE_RETURN_IF_ERROR(Enter(received));
-  request_hmac_ = crypto::HmacSha256(parts_.hmac_key, received.SerializeAsString());
+  const std::string bytes = received.SerializeAsString();
+  request_hmac_ = crypto::HmacSha256(parts_.hmac_key, bytes);
+  request_bytes_ = static_cast<int64_t>(bytes.size());
   expected_version_ = ExpectedVersion(received);
   FETTLE_RETURN_IF_ERROR(Prepare());
   has_words_ = HasText(request());
@@ -256,6 +258,7 @@ void CommandCall::Queue(Gathered gathered) {
   }
   command->expected_version = expected_version_;
   command->request_hmac = request_hmac_;
+  command->bytes = request_bytes_;
   ++attempts_;
   parts_.journal->Submit(std::move(command));
 }

@@ -171,6 +171,7 @@ class CommandCall : public UnaryCall {
   void Answered(journal::Answer answer);
 
   std::string request_hmac_;
+  int64_t request_bytes_ = 0;
   std::optional<int64_t> expected_version_;
   bool has_words_ = false;
   int attempts_ = 0;

@@ -253,7 +253,9 @@ void Database::EndStatementsAt(absl::Time time) {
   if (was_set == is_set) return;
   sqlite3_progress_handler(
       db_.get(), is_set ? kStepsBetweenLooks : 0,
-      [](void* self) { return absl::Now() > static_cast<Database*>(self)->statements_end_ ? 1 : 0; },
+      [](void* self) {
+        return absl::Now() > static_cast<Database*>(self)->statements_end_ ? 1 : 0;
+      },
       this);
 }
 
