@@ -137,7 +137,7 @@ absl::Status Server::Impl::Listen() {
   const asio::ip::address address = asio::ip::make_address(options.listen_address, error);
   if (error) {
     return absl::InvalidArgumentError(
-        absl::StrCat("listen_address: ", options.listen_address, " is no IP address"));
+        absl::StrCat("http_address: ", options.listen_address, " is no IP address"));
   }
   const tcp::endpoint endpoint(address, options.listen_port);
   acceptor.open(endpoint.protocol(), error);
@@ -145,7 +145,7 @@ absl::Status Server::Impl::Listen() {
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
-    return absl::UnavailableError(absl::StrCat("listen_port: cannot listen on ",
+    return absl::UnavailableError(absl::StrCat("http_port: cannot listen on ",
                                                options.listen_address, ":", options.listen_port,
                                                ": ", error.message()));
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,9 +57,13 @@ class FilledJournal {
   std::vector<StoredEvent> ReadAll(Log log) {
     auto reader = journal_->NewReader();
     EXPECT_TRUE(reader.ok() && (*reader)->Refresh().ok());
-    auto items = (*reader)->ReadLog(log, 1, 1 << 20);
-    EXPECT_TRUE(items.ok());
-    return *std::move(items);
+    std::vector<StoredEvent> all;
+    while (true) {
+      auto items = (*reader)->ReadLog(log, static_cast<int64_t>(all.size()) + 1, 1 << 20);
+      EXPECT_TRUE(items.ok());
+      if (!items.ok() || items->empty()) return all;
+      std::move(items->begin(), items->end(), std::back_inserter(all));
+    }
   }
 
   std::map<std::string, std::string> RelayCursors() {

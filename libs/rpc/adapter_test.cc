@@ -520,7 +520,8 @@ TEST_F(AdapterTest, ManyCallersAtOnceSomeOfWhomGoAwayAndAStopInTheMiddle) {
     journal::v1::ReadJournalResponse item;
     while (reader->Read(&item)) positions.push_back(item.position());
     const absl::Status status = FromGrpc(reader->Finish());
-    EXPECT_EQ(base::ReasonOf(status), "SERVICE_STOPPING") << status;
+    // The reason, or the connection's end, which may overtake it.
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   });
 
   std::vector<std::thread> callers;

@@ -53,6 +53,8 @@ class Running:
 
     def __exit__(self, *_):
         self.code = self.stop()
+        self.said = self.text()
+        self.log.close()
 
     def stop(self):
         # As a terminal does it: to the whole group.
@@ -93,7 +95,7 @@ class ReadmeTest(unittest.TestCase):
             for command in inline_commands():
                 with self.subTest(command=command):
                     self.shell(command)
-            before = {topic: self.topic(topic) for topic in ("fettle.person.v1", "fettle.referral.v1", "fettle.budget.v1")}
+            before = {topic: self.topic(topic) for topic in ("fettle.person.v1", "fettle.referral.v1", "fettle.training.v1")}
             listed = self.shell("build/bin/fettle list --page-size 100")
             self.python()
         again = Running(self.home)
@@ -102,7 +104,7 @@ class ReadmeTest(unittest.TestCase):
             self.assertEqual(self.shell("build/bin/fettle list --page-size 100"), listed)
             for topic, events in before.items():
                 self.assertEqual(self.topic(topic), events, topic)
-        self.assertNotIn("ended with an error", again.text())
+        self.assertNotIn("ended with an error", again.said)
 
     def python(self):
         """The README's Python, on each message of a topic."""

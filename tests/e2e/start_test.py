@@ -39,13 +39,12 @@ def bad_starts(damaged, taken_port):
         for setting in ("ca_file", "certificate_file", "key_file"):
             for value in ("", MISSING, damaged):
                 yield program, setting, value, f"{setting}: {value}…"
-    for program in ("person", "budget", "audit", "analytics"):
         yield program, "data_dir", "", "data_dir: name a folder"
         yield program, "data_dir", f"{damaged}/x", f"data_dir: cannot make {damaged}/x: Not a directory"
     yield "gateway", "targets_file", MISSING, f"targets_file: cannot read '{MISSING}': expected a TOML file of services"
     yield "gateway", "targets_file", damaged, f"targets_file: {damaged}:1: …"
     yield "gateway", "assets_dir", MISSING, f"assets_dir: {MISSING}: No such file or directory"
-    yield "gateway", "listen_address", "here", "listen_address: here is no IP address"
+    yield "gateway", "http_address", "here", "http_address: here is no IP address"
 
 
 class BadStartTest(unittest.TestCase):
@@ -62,10 +61,9 @@ class BadStartTest(unittest.TestCase):
     def good(self, program):
         settings = {"listen_port": 0, "ca_file": self.pki / "ca.crt", "certificate_file": self.pki / f"{program}.crt",
                     "key_file": self.pki / f"{program}.key", "jwks_file": self.pki / "jwks.json"}
+        settings["data_dir"] = self.home / program
         if program == "gateway":
-            settings["targets_file"] = ROOT / "deploy/targets.toml"
-        else:
-            settings["data_dir"] = self.home / program
+            settings.update({"targets_file": ROOT / "deploy/targets.toml", "http_port": 0})
         if program in ("audit", "analytics"):
             settings.update({f"{source}_target": "" for source in ("person", "referral", "training", "budget")})
         return settings
@@ -140,7 +138,8 @@ class KeptTest(unittest.TestCase):
                 with sqlite3.connect(path) as db:
                     db.execute(f"PRAGMA user_version = {version}")
                 f.restart(service)
-                self.assertEqual(f.call(f"{service}.GetControlTotal", {"log": "LOG_EVENTS"}, f.auditor).last_position, last)
+                # Audit goes on with its checkpoints.
+                self.assertGreaterEqual(f.call(f"{service}.GetControlTotal", {"log": "LOG_EVENTS"}, f.auditor).last_position, last)
 
 
 class FullDiskTest(unittest.TestCase):
