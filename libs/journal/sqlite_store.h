@@ -22,7 +22,7 @@ struct SqliteStoreOptions {
   int64_t reader_cache_bytes_max = 1 << 20;
   // After each growth of the write-ahead log by this much the writer moves it into the file. More
   // means fewer page writes for each command, and a longer pause of the writer when it happens.
-  int64_t wal_bytes_max = 4 << 20;
+  int64_t wal_bytes_max = 8 << 20;
   // From twice that length on, the writer waits this long for the queries that still read from the
   // log.
   absl::Duration checkpoint_wait_max = absl::Milliseconds(100);
