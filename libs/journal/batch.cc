@@ -41,6 +41,8 @@ void FillResult(Message& response, const common::v1::CommandResult& result) {
   response.GetReflection()->MutableMessage(&response, field)->CopyFrom(result);
 }
 
+}  // namespace
+
 void FillCaller(const CallInfo& call, common::v1::EventHeader& header) {
   header.set_caller(call.caller.Name());
   header.set_organisation(call.caller.organisation);
@@ -51,8 +53,6 @@ void FillCaller(const CallInfo& call, common::v1::EventHeader& header) {
   header.set_causation_id(call.causation_id);
   header.set_traceparent(call.traceparent);
 }
-
-}  // namespace
 
 std::string SourceOf(const Model& model, const std::string& journal, Log log) {
   return absl::StrCat("urn:fettle:", model.service, ":", journal,

@@ -34,6 +34,9 @@ namespace fettle::journal {
 // `urn:fettle:<service>:<journal>`, with `:access` for the access log.
 std::string SourceOf(const Model& model, const std::string& journal, Log log);
 
+// What a header tells of the call that led to it.
+void FillCaller(const CallInfo& call, common::v1::EventHeader& header);
+
 // DATA_LOSS when the bytes are no state of the model.
 absl::StatusOr<base::View::Stream> ToStream(const Model& model, const StoredState& stored);
 

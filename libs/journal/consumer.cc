@@ -32,8 +32,6 @@ constexpr absl::Duration kReconnectWait = absl::Seconds(1);
 // A feed that does not give the last position taken for this long does not have it.
 constexpr absl::Duration kSilenceMax = absl::Seconds(5);
 constexpr size_t kIdleReadersMax = 4;
-// Of one Read: what holds a snapshot holds the write-ahead log.
-constexpr absl::Duration kReadTimeMax = absl::Seconds(30);
 constexpr int64_t kWriterCacheBytesMax = 32 << 20;
 
 // `urn:fettle:<service>:<journal>`, with `:access` behind it for access records.
@@ -100,7 +98,7 @@ class FollowingConsumer final : public Consumer {
     return progress;
   }
 
-  absl::Status Read(const std::function<absl::Status(sqlite::Database& db)>& work) override {
+  absl::Status ReadFor(absl::Duration time_max, const Work& work) override {
     std::unique_ptr<sqlite::Database> reader;
     {
       absl::MutexLock lock(&readers_mutex_);
@@ -114,7 +112,7 @@ class FollowingConsumer final : public Consumer {
           reader, sqlite::Database::Open({.path = options_.database_path, .read_only = true}));
     }
     // One snapshot for all that `work` reads.
-    reader->EndStatementsAt(absl::Now() + kReadTimeMax);
+    reader->EndStatementsAt(absl::Now() + time_max);
     FETTLE_RETURN_IF_ERROR(reader->Execute("BEGIN"));
     absl::Status status = work(*reader);
     status.Update(reader->Execute("COMMIT"));

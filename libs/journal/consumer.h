@@ -24,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "fettle/common/v1/types.pb.h"
 #include "libs/base/metrics.h"
 #include "libs/sqlite/database.h"
@@ -113,8 +114,13 @@ class Consumer {
     int64_t parked = 0;
   };
   virtual absl::StatusOr<std::vector<SourceProgress>> Progress() = 0;
-  // Runs `work` with a read-only connection to the consumer's database, on the caller's thread.
-  virtual absl::Status Read(const std::function<absl::Status(sqlite::Database& db)>& work) = 0;
+  // Runs `work` with a read-only connection to the consumer's database, on the caller's thread, in
+  // one snapshot. Statements that last beyond `time_max` end with DEADLINE_EXCEEDED: what holds a
+  // snapshot holds the write-ahead log.
+  using Work = std::function<absl::Status(sqlite::Database& db)>;
+  virtual absl::Status ReadFor(absl::Duration time_max, const Work& work) = 0;
+  // For what a caller waits for: 30 s.
+  absl::Status Read(const Work& work) { return ReadFor(absl::Seconds(30), work); }
   // Tries the parked events again, in order; gives how many are no longer parked.
   virtual absl::StatusOr<int64_t> Redrive() = 0;
 };

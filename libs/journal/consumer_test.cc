@@ -181,6 +181,22 @@ TEST_F(ConsumerTest, RedrivesParkedEventsWhenAskedAndAtStart) {
   EXPECT_FALSE(consumer_->Redrive().ok());
 }
 
+TEST_F(ConsumerTest, AReadMayTakeSoLongAndNoLonger) {
+  Start({.kafka = "none"});
+  const auto count = [](int64_t upto) {
+    return [upto](sqlite::Database& db) {
+      return db
+          .QueryInt("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+                    std::to_string(upto) + ") SELECT count(*) FROM n")
+          .status();
+    };
+  };
+  const absl::Status ended = consumer_->ReadFor(absl::Milliseconds(50), count(int64_t{1} << 60));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(ended)) << ended;
+  // The next read, perhaps through the same connection, has its own time.
+  EXPECT_TRUE(consumer_->Read(count(1'000'000)).ok());
+}
+
 class TopicTest : public ConsumerTest {
  protected:
   TopicTest() { cluster_.AddTopic(kTestTopic, 6); }

@@ -229,13 +229,7 @@ void Journal::Record(const CallInfo& call, v1::Outcome outcome, const std::strin
   recorded.set_outcome(outcome);
   recorded.set_reason(reason);
   common::v1::EventHeader& header = *access->record.mutable_header();
-  header.set_caller(call.caller.Name());
-  header.set_organisation(call.caller.organisation);
-  header.set_role(call.caller.role);
-  header.set_purpose(call.caller.purpose);
-  header.set_request_id(call.request_id);
-  header.set_correlation_id(call.correlation_id);
-  header.set_traceparent(call.traceparent);
+  FillCaller(call, header);
   for (std::string& subject : subjects) header.add_subjects(std::move(subject));
   access->done = done;
   Item item;

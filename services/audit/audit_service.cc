@@ -16,6 +16,8 @@ namespace {
 
 constexpr size_t kGapRangesMax = 100;
 constexpr size_t kExportPartBytes = 64 << 10;
+// Of writing a whole log: hundreds of millions of events.
+constexpr absl::Duration kExportTimeMax = absl::Hours(1);
 
 struct FileCloser {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -89,13 +91,13 @@ class AuditServiceImpl::Export final : public grpc::ServerWriteReactor<v1::Expor
     absl::StatusOr<File> file = ScratchFile(service_.parts_.data_dir);
     if (!file.ok()) return End(file.status());
     file_ = *std::move(file);
-    const absl::Status written = service_.Read([this](const LogReader& log) {
-      return log.Export([this](std::string_view bytes) {
-        return std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size()
-                   ? absl::OkStatus()
-                   : absl::UnavailableError("an export cannot be written: disk full?");
-      });
-    });
+    const auto write = [this](std::string_view bytes) {
+      return std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size()
+                 ? absl::OkStatus()
+                 : absl::UnavailableError("an export cannot be written: disk full?");
+    };
+    const absl::Status written = service_.parts_.consumer->ReadFor(
+        kExportTimeMax, [&](sqlite::Database& db) { return LogReader(db).Export(write); });
     if (!written.ok()) return End(written);
     if (std::fflush(file_.get()) != 0) {
       return End(absl::UnavailableError("an export cannot be written: disk full?"));
