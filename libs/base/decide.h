@@ -161,20 +161,22 @@ struct Questions {
 // The answers. A decision must check that they are about the subject that the state now names; ask
 // with Person() and CompetenceOf(), which return null when the answer is about something else.
 struct Evidence {
-  std::map<std::string, common::v1::PersonContext> people;
+  // Shared with the cache that they come from.
+  std::map<std::string, std::shared_ptr<const common::v1::PersonContext>> people;
   std::map<Questions::CompetenceQuestion, common::v1::Competence> competences;
-  std::map<Questions::OrganisationQuestion, common::v1::OrganisationFact> organisations;
+  std::map<Questions::OrganisationQuestion, std::shared_ptr<const common::v1::OrganisationFact>>
+      organisations;
   bool has_words = false;  // the request came with private words
   std::string sealed_for;  // whose key sealed them; empty: nobody's, they are not in the request
 
   const common::v1::PersonContext* Person(const std::string& id) const {
     auto it = people.find(id);
-    return it == people.end() ? nullptr : &it->second;
+    return it == people.end() ? nullptr : it->second.get();
   }
   const common::v1::OrganisationFact* Organisation(
       const Questions::OrganisationQuestion& question) const {
     auto it = organisations.find(question);
-    return it == organisations.end() ? nullptr : &it->second;
+    return it == organisations.end() ? nullptr : it->second.get();
   }
   const common::v1::Competence* CompetenceOf(const Questions::CompetenceQuestion& question) const {
     auto it = competences.find(question);

@@ -87,11 +87,17 @@ class EvidenceTest : public ::testing::Test {
     questions_.competences = {{"worker", "PERSONAL_HEALTH_BUDGETS", "2025-03-01"}};
     questions_.organisations = {{"A1001", "2025-03-01"}};
     questions_.seal_for = kPerson;
-    evidence_.people[kPerson].set_person_id(kPerson);
+    evidence_.people[kPerson] = PersonContext(kPerson);
     evidence_.competences[questions_.competences[0]];
-    evidence_.organisations[questions_.organisations[0]];
+    evidence_.organisations[questions_.organisations[0]] =
+        std::make_shared<common::v1::OrganisationFact>();
     evidence_.has_words = true;
     evidence_.sealed_for = kPerson;
+  }
+  static std::shared_ptr<const common::v1::PersonContext> PersonContext(const std::string& id) {
+    const auto context = std::make_shared<common::v1::PersonContext>();
+    context->set_person_id(id);
+    return context;
   }
   std::string Reason() const { return ReasonOf(CheckEvidence(questions_, evidence_)); }
 
@@ -110,7 +116,7 @@ TEST_F(EvidenceTest, AboutSomethingElseIsStale) {
   EXPECT_EQ(Reason(), "EVIDENCE_STALE");
   EXPECT_EQ(CheckEvidence(questions_, evidence_).code(), absl::StatusCode::kAborted);
   questions_.people = {kPerson};
-  evidence_.people[kPerson].set_person_id(kOther);
+  evidence_.people[kPerson] = PersonContext(kOther);
   EXPECT_EQ(Reason(), "EVIDENCE_STALE");
   evidence_ = good;
   questions_.competences[0].date = "2025-03-02";

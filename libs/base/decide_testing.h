@@ -342,7 +342,8 @@ class TestJournal {
     if (!has_words) questions.seal_for.clear();
     Evidence evidence;
     for (const std::string& id : questions.people) {
-      if (const auto it = people.find(id); it != people.end()) evidence.people[id] = it->second;
+      if (const auto it = people.find(id); it != people.end())
+        evidence.people[id] = std::make_shared<common::v1::PersonContext>(it->second);
     }
     for (const auto& question : questions.competences) {
       common::v1::Competence& competence = evidence.competences[question];
@@ -354,7 +355,9 @@ class TestJournal {
       competence.set_date(question.date);
     }
     for (const auto& question : questions.organisations) {
-      common::v1::OrganisationFact& fact = evidence.organisations[question];
+      const auto shared = std::make_shared<common::v1::OrganisationFact>();
+      evidence.organisations[question] = shared;
+      common::v1::OrganisationFact& fact = *shared;
       const std::string date = question.date.empty() ? today() : question.date;
       fact.set_ods_code(question.ods_code);
       fact.set_date(date);

@@ -27,10 +27,10 @@ const FieldWalk& FieldWalks::Build(const Descriptor* type) {
             [](const auto* a, const auto* b) { return a->number() < b->number(); });
   for (const FieldDescriptor* field : fields) {
     if (wanted_(field)) {
-      walk.steps.push_back({field, true});
-    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_map() &&
-               !Build(field->message_type()).steps.empty()) {
-      walk.steps.push_back({field, false});
+      walk.steps.push_back({field, nullptr});
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_map()) {
+      const FieldWalk& inside = Build(field->message_type());
+      if (!inside.steps.empty()) walk.steps.push_back({field, &inside});
     }
   }
   return walk;

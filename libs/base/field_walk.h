@@ -17,9 +17,9 @@ namespace fettle::base {
 struct FieldWalk {
   struct Step {
     const google::protobuf::FieldDescriptor* field;
-    // The field itself is wanted; otherwise it is a message with wanted fields inside. Wanted
-    // fields are not entered.
-    bool wanted;
+    // The way on inside the field, a message that has wanted fields in it. Null: the field itself
+    // is wanted, and not entered.
+    const FieldWalk* inside;
   };
   std::vector<Step> steps;
 };

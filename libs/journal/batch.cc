@@ -142,10 +142,11 @@ Answer Batch::Decide(const Command& command, const Loader& load) {
   if (!accepted.ok()) {
     if (command.timer.has_value()) ParkTimer(*command.timer, accepted.status());
     if (!command.TriesAgain(accepted.status())) Refused(command.call, accepted.status());
-    return {accepted.status(), {}, {}};
+    return {.status = accepted.status()};
   }
   Apply(command, *accepted, key);
-  return {absl::OkStatus(), std::move(accepted->response_bytes), accepted->response->GetTypeName()};
+  return {absl::OkStatus(), std::move(accepted->response_bytes), false,
+          std::move(accepted->response)};
 }
 
 bool Batch::StillDue(const base::TimerDue& timer) const {
@@ -205,8 +206,8 @@ void Batch::Seal() {
     std::string bytes;
     FETTLE_CHECK(stream.state->SerializeToString(&bytes), "a state can be serialised");
     write_.states.push_back({stream_bytes, stream.version, stream.position, std::move(bytes)});
-    DiffEntries(stream_bytes, std::move(change.before), model_.index(*stream.state),
-                stream.position, write_);
+    DiffEntries(stream_bytes, std::move(change.before), std::move(change.after), stream.position,
+                write_);
     DiffTimers(stream_bytes, change.timers_before, model_.timers(*stream.state));
   }
   changes_.clear();
@@ -459,7 +460,9 @@ void Batch::Apply(const Command& command, Accepted& accepted, const ReceiptKey& 
     change->second.timers_before = model_.timers(*known->second->state);
   }
   for (auto& [id, stream] : accepted.streams) {
-    for (const Entry& entry : model_.index(*stream.state)) {
+    std::vector<Entry>& after = changes_.at(id).after;
+    after = model_.index(*stream.state);
+    for (const Entry& entry : after) {
       if (entry.unique) Hold(entry.index, entry.key, id);
     }
     streams_.insert_or_assign(id, std::move(stream));
@@ -501,13 +504,13 @@ Answer Batch::Replay(const Command& command, const StoredReceipt& receipt) {
         "field request_id: this id was used for a request with other content; use a new UUID");
     subjects_seen_.clear();
     Refused(command.call, refusal);
-    return {refusal, {}, {}};
+    return {.status = refusal};
   }
   if (command.timer.has_value()) {
     write_.timers_removed.emplace_back(base::UuidToBytes(command.timer->stream_id),
                                        command.timer->name);
   }
-  return {absl::OkStatus(), receipt.response, receipt.response_type, true};
+  return {absl::OkStatus(), receipt.response, true, nullptr};
 }
 
 void Batch::ParkTimer(const base::TimerDue& timer, const absl::Status& cause) {

@@ -91,12 +91,13 @@ class Batch {
     std::vector<StoredEvent> events;
     std::vector<StoredEntry> facts;
     std::map<std::string, base::View::Stream> streams;  // after the command
-    std::unique_ptr<Message> response;
+    std::shared_ptr<Message> response;
     std::string response_bytes;
   };
-  // Entries and timers of a stream as they stand in the store.
+  // Entries of a stream as they stand in the store and after what is decided so far, timers as they
+  // stand in the store.
   struct Change {
-    std::vector<base::Entry> before;
+    std::vector<base::Entry> before, after;
     std::vector<base::Timer> timers_before;
   };
 

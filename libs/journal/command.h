@@ -40,9 +40,10 @@ struct CallInfo {
 // The outcome of a command, given once.
 struct Answer {
   absl::Status status;
-  std::string response;       // serialised, when OK
-  std::string response_type;  // full name of its message type
+  std::string response = "";  // serialised, when OK
   bool replayed = false;      // the first answer to the same request, again
+  // The response as it was made; none when it is replayed.
+  std::shared_ptr<Message> message = nullptr;
 };
 
 // A command that waits for its decision. The writer owns it from Submit until Done returns.

@@ -461,7 +461,7 @@ void Journal::DecideItem(Item item, const Batch::Loader& load, Decided& decided)
     if (item.command->timer.has_value()) decided.fired.push_back(*item.command->timer);
     decided.done.push_back([command = std::shared_ptr<Command>(std::move(item.command)),
                             answer = std::move(answer)](const absl::Status& committed) mutable {
-      if (!committed.ok()) answer = {committed, {}, {}};
+      if (!committed.ok()) answer = {.status = committed};
       command->Done(std::move(answer));
     });
   } else if (item.access != nullptr) {

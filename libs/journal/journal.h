@@ -41,7 +41,8 @@ namespace fettle::journal {
 struct JournalOptions {
   // Name of this journal; a journal restored from a backup goes on under a new one.
   std::string journal = "main";
-  int64_t batch_commands_max = 256;
+  // With more, the store idles while a long batch is decided, and then all callers wait for it.
+  int64_t batch_commands_max = 64;
   // Longest time that one batch may spend deciding before it is committed.
   int64_t batch_ms_max = 20;
   // Commands and access records that may wait; beyond it callers get RESOURCE_EXHAUSTED.

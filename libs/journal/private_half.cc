@@ -39,16 +39,16 @@ int Count(const Message& message, const FieldDescriptor* field) {
   return reflection.GetString(message, field).empty() ? 0 : 1;
 }
 
-void Take(Message& message, CodedOutputStream& out, bool& any) {
+void Take(Message& message, const base::FieldWalk& walk, CodedOutputStream& out, bool& any) {
   const Reflection& reflection = *message.GetReflection();
-  for (const base::FieldWalk::Step& step : WalkOf(message).steps) {
+  for (const base::FieldWalk::Step& step : walk.steps) {
     const FieldDescriptor* field = step.field;
     const int count = Count(message, field);
-    if (!step.wanted) {
+    if (step.inside != nullptr) {
       for (int i = 0; i < count; ++i) {
         Take(field->is_repeated() ? *reflection.MutableRepeatedMessage(&message, field, i)
                                   : *reflection.MutableMessage(&message, field),
-             out, any);
+             *step.inside, out, any);
       }
       continue;
     }
@@ -71,16 +71,16 @@ void Take(Message& message, CodedOutputStream& out, bool& any) {
   }
 }
 
-bool Join(Message& message, CodedInputStream& in) {
+bool Join(Message& message, const base::FieldWalk& walk, CodedInputStream& in) {
   const Reflection& reflection = *message.GetReflection();
-  for (const base::FieldWalk::Step& step : WalkOf(message).steps) {
+  for (const base::FieldWalk::Step& step : walk.steps) {
     const FieldDescriptor* field = step.field;
-    if (!step.wanted) {
+    if (step.inside != nullptr) {
       const int count = Count(message, field);
       for (int i = 0; i < count; ++i) {
         if (!Join(field->is_repeated() ? *reflection.MutableRepeatedMessage(&message, field, i)
                                        : *reflection.MutableMessage(&message, field),
-                  in)) {
+                  *step.inside, in)) {
           return false;
         }
       }
@@ -115,7 +115,7 @@ std::string TakePrivateHalf(Message& event) {
   {
     google::protobuf::io::StringOutputStream stream(&half);
     CodedOutputStream out(&stream);
-    Take(event, out, any);
+    Take(event, WalkOf(event), out, any);
   }
   if (!any) half.clear();
   return half;
@@ -125,7 +125,8 @@ absl::Status JoinPrivateHalf(Message& event, std::string_view private_half) {
   if (private_half.empty()) return absl::OkStatus();
   CodedInputStream in(reinterpret_cast<const uint8_t*>(private_half.data()),
                       static_cast<int>(private_half.size()));
-  if (!Join(event, in) || in.CurrentPosition() != static_cast<int>(private_half.size())) {
+  if (!Join(event, WalkOf(event), in) ||
+      in.CurrentPosition() != static_cast<int>(private_half.size())) {
     return absl::DataLossError("the private half does not fit its event");
   }
   return absl::OkStatus();

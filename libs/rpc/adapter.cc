@@ -135,7 +135,10 @@ class CommandCall::Queued final : public journal::Command {
     }));
     return decision;
   }
-  void Done(journal::Answer answer) override { owner_->Answered(std::move(answer)); }
+  void Done(journal::Answer answer) override {
+    owner_->call = std::move(call);
+    owner_->Answered(std::move(answer));
+  }
   bool TriesAgain(const absl::Status& status) const override { return owner_->TriesAgain(status); }
   bool Cancelled() const override { return owner_->Cancelled(); }
 
@@ -243,7 +246,7 @@ void CommandCall::Ask(const base::Questions& questions) {
 void CommandCall::Queue(Gathered gathered) {
   auto command =
       std::make_unique<Queued>(std::static_pointer_cast<CommandCall>(shared_from_this()));
-  command->call = call;
+  command->call = std::move(call);  // back in Done
   command->evidence = std::move(gathered.evidence);
   command->evidence.has_words = has_words_;
   if (has_words_) {
@@ -269,7 +272,9 @@ bool CommandCall::TriesAgain(const absl::Status& status) const {
 
 void CommandCall::Answered(journal::Answer answer) {
   if (answer.status.ok()) {
-    if (!response().ParseFromString(answer.response)) {
+    if (answer.message != nullptr) {
+      response().GetReflection()->Swap(&response(), answer.message.get());
+    } else if (!response().ParseFromString(answer.response)) {
       return FinishNow(absl::InternalError("a stored response cannot be read"));
     }
     if (answer.replayed) context_.AddTrailingMetadata(kReplayedHeader, "true");

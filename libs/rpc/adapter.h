@@ -94,13 +94,10 @@ struct AdapterParts {
   CallMetrics* call_metrics = nullptr;
 };
 
-// Work of a service's own at the door, beside the shared path. Most services have none.
+// Work of a service's own at the door, beside the shared path. Most services have none. A door with
+// `absl::Status Prepare(Request&) const` for a type of requests may fill fields before evidence
+// that callers may not (digests).
 struct PlainDoor {
-  // Before evidence: may fill fields that callers may not (digests).
-  template <class Request>
-  absl::Status Prepare(Request&) const {
-    return absl::OkStatus();
-  }
   // Opens an answer's private words itself and says so; called on a reader thread, so it may read
   // the disk.
   template <class Response>
@@ -149,7 +146,7 @@ class CommandCall : public UnaryCall {
 
   // With its words in clear. They are sealed in a copy, from which ReadsOf and Decide are answered
   // then: evidence that is gathered again may name another person to seal them for.
-  virtual google::protobuf::Message& request() = 0;
+  virtual const google::protobuf::Message& request() const = 0;
   virtual google::protobuf::Message& NewCopy() = 0;
   virtual google::protobuf::Message& response() = 0;
   virtual absl::Status Prepare() = 0;
@@ -185,7 +182,6 @@ class QueryCall : public UnaryCall {
  protected:
   using UnaryCall::UnaryCall;
 
-  virtual google::protobuf::Message& request() = 0;
   virtual google::protobuf::Message& response() = 0;
   virtual absl::Status Prepare() = 0;
   virtual absl::Status Answer(const base::Snapshot& snapshot, const base::Context& context) = 0;
@@ -229,6 +225,24 @@ class Adapter {
   }
 
  private:
+  // A request as gRPC holds it until the call is finished, or as the door made it.
+  template <class Request>
+  class Received {
+   public:
+    explicit Received(const Request& request) : received_(request) {}
+    absl::Status Prepare(const Door& door) {
+      if constexpr (requires(Request & request) { door.Prepare(request); }) {
+        return door.Prepare(prepared_.emplace(received_));
+      }
+      return absl::OkStatus();
+    }
+    const Request& get() const { return prepared_.has_value() ? *prepared_ : received_; }
+
+   private:
+    const Request& received_;
+    std::optional<Request> prepared_;
+  };
+
   template <class Request, class Response>
   class TypedCommand final : public CommandCall {
    public:
@@ -240,15 +254,15 @@ class Adapter {
           response_(response) {}
 
    private:
-    google::protobuf::Message& request() override { return request_; }
-    google::protobuf::Message& NewCopy() override { return copy_.emplace(request_); }
+    const google::protobuf::Message& request() const override { return request_.get(); }
+    google::protobuf::Message& NewCopy() override { return copy_.emplace(request_.get()); }
     google::protobuf::Message& response() override { return response_; }
-    absl::Status Prepare() override { return adapter_.door_.Prepare(request_); }
+    absl::Status Prepare() override { return request_.Prepare(adapter_.door_); }
     base::Reads ReadsOf(const base::View& view) const override {
       return Rules::ReadsOf(decided(), view);
     }
     base::Questions QuestionsOf(const base::View& view) const override {
-      return Rules::QuestionsOf(request_, view);
+      return Rules::QuestionsOf(request_.get(), view);
     }
     absl::StatusOr<journal::AnyDecision> Decide(const base::View& view,
                                                 const base::Context& context) const override {
@@ -258,10 +272,10 @@ class Adapter {
                                   std::make_unique<Response>(std::move(decision->response))};
     }
 
-    const Request& decided() const { return copy_.has_value() ? *copy_ : request_; }
+    const Request& decided() const { return copy_.has_value() ? *copy_ : request_.get(); }
 
     Adapter& adapter_;
-    Request request_;
+    Received<Request> request_;
     std::optional<Request> copy_;
     Response& response_;
   };
@@ -277,11 +291,10 @@ class Adapter {
           response_(response) {}
 
    private:
-    google::protobuf::Message& request() override { return request_; }
     google::protobuf::Message& response() override { return response_; }
-    absl::Status Prepare() override { return adapter_.door_.Prepare(request_); }
+    absl::Status Prepare() override { return request_.Prepare(adapter_.door_); }
     absl::Status Answer(const base::Snapshot& snapshot, const base::Context& context) override {
-      absl::StatusOr<Response> answer = Rules::Answer(snapshot, request_, context);
+      absl::StatusOr<Response> answer = Rules::Answer(snapshot, request_.get(), context);
       if (!answer.ok()) return answer.status();
       response_ = *std::move(answer);
       return absl::OkStatus();
@@ -289,7 +302,7 @@ class Adapter {
     absl::StatusOr<bool> OpenAtDoor() override { return adapter_.door_.Open(response_); }
 
     Adapter& adapter_;
-    Request request_;
+    Received<Request> request_;
     Response& response_;
   };
 

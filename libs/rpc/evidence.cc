@@ -105,14 +105,15 @@ bool RemoteEvidence::TakeCachedPerson(const std::string& id, bool fresh, Gathere
   return true;
 }
 
-void RemoteEvidence::Remember(const person::v1::PersonContextAndKey& answer) {
-  const std::string& id = answer.context().person_id();
+void RemoteEvidence::Remember(const person::v1::PersonContextAndKey& answer,
+                              std::shared_ptr<const common::v1::PersonContext> context) {
+  const std::string& id = context->person_id();
   if (!answer.key().empty()) {
     keys_.Put(std::make_shared<seal::PersonKey>(id, answer.key_version(), answer.key()));
   }
   absl::MutexLock lock(&mutex_);
   if (people_.size() >= options_.context_entries_max) people_.erase(people_.begin());
-  people_[id] = {answer.context(), clock_->Now()};
+  people_[id] = {std::move(context), clock_->Now()};
 }
 
 std::vector<std::string> RemoteEvidence::TakeCachedPeople(const base::Questions& questions,
@@ -177,18 +178,18 @@ void RemoteEvidence::Gather(const base::Questions& questions, const Asker& asker
           &call->context, &call->request, &call->response,
           [this, call, gathering](grpc::Status status) {
             if (!status.ok()) return gathering->Answered(Gathering::Translate(status));
-            {
+            for (const auto& answer : call->response.people()) {
+              const auto context =
+                  std::make_shared<const common::v1::PersonContext>(answer.context());
+              Remember(answer, context);
+              const std::string& id = context->person_id();
               absl::MutexLock lock(&gathering->mutex);
-              for (const auto& answer : call->response.people()) {
-                const std::string& id = answer.context().person_id();
-                gathering->gathered.evidence.people[id] = answer.context();
-                if (id == gathering->seal_for) {
-                  gathering->gathered.key =
-                      std::make_shared<seal::PersonKey>(id, answer.key_version(), answer.key());
-                }
+              gathering->gathered.evidence.people[id] = context;
+              if (id == gathering->seal_for) {
+                gathering->gathered.key =
+                    std::make_shared<seal::PersonKey>(id, answer.key_version(), answer.key());
               }
             }
-            for (const auto& answer : call->response.people()) Remember(answer);
             gathering->Answered(absl::OkStatus());
           });
     }
@@ -226,17 +227,18 @@ void RemoteEvidence::Gather(const base::Questions& questions, const Asker& asker
                            (found.end_date().empty() || date <= found.end_date()));
             fact.set_icb(found.icb());
           }
+          const auto shared = std::make_shared<const common::v1::OrganisationFact>(fact);
           if (fact.known()) {
             // An unknown code may become known at any time, so only known ones are remembered.
             absl::MutexLock lock(&mutex_);
             if (organisations_.size() >= options_.context_entries_max) {
               organisations_.erase(organisations_.begin());
             }
-            organisations_[question.ods_code + date] = {fact, clock_->Now()};
+            organisations_[question.ods_code + date] = {shared, clock_->Now()};
           }
           {
             absl::MutexLock lock(&gathering->mutex);
-            gathering->gathered.evidence.organisations[question] = fact;
+            gathering->gathered.evidence.organisations[question] = shared;
           }
           gathering->Answered(absl::OkStatus());
         });

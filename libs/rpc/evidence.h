@@ -74,11 +74,11 @@ class RemoteEvidence final : public EvidenceSource {
  private:
   struct Gathering;
   struct CachedPerson {
-    common::v1::PersonContext context;
+    std::shared_ptr<const common::v1::PersonContext> context;
     absl::Time time;
   };
   struct CachedOrganisation {
-    common::v1::OrganisationFact fact;
+    std::shared_ptr<const common::v1::OrganisationFact> fact;
     absl::Time time;
   };
 
@@ -88,7 +88,8 @@ class RemoteEvidence final : public EvidenceSource {
                               Gathered& gathered);
   std::string DayOf(const base::Questions::OrganisationQuestion& question) const;
   bool TakeCachedPerson(const std::string& id, bool fresh, Gathered& gathered, bool needs_key);
-  void Remember(const person::v1::PersonContextAndKey& answer);
+  void Remember(const person::v1::PersonContextAndKey& answer,
+                std::shared_ptr<const common::v1::PersonContext> context);
 
   const RemoteEvidenceOptions options_;
   const base::Clock* const clock_;

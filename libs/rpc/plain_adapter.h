@@ -47,7 +47,6 @@ class PlainAdapter {
           answer_(std::move(answer)) {}
 
    private:
-    google::protobuf::Message& request() override { return request_; }
     google::protobuf::Message& response() override { return response_; }
     absl::Status Prepare() override { return absl::OkStatus(); }
     absl::Status Answer(const base::Snapshot&, const base::Context&) override {
@@ -56,7 +55,7 @@ class PlainAdapter {
     absl::StatusOr<bool> OpenAtDoor() override { return true; }
     std::vector<std::string> MorePeople() override { return std::move(people_); }
 
-    Request request_;
+    const Request& request_;
     Response& response_;
     Function answer_;
     std::vector<std::string> people_;

@@ -1,7 +1,6 @@
 #include "libs/rpc/private_words.h"
 
-#include <functional>
-
+#include "absl/functional/function_ref.h"
 #include "fettle/common/v1/types.pb.h"
 #include "libs/base/field_walk.h"
 #include "libs/base/status.h"
@@ -22,20 +21,25 @@ const base::FieldWalk& WalkOf(const Message& message) {
 }
 
 // Calls `visit` for every SealedText that is present; stops at the first that is not OK.
-absl::Status ForEach(Message& message, const std::function<absl::Status(SealedText&)>& visit) {
+absl::Status ForEach(Message& message, const base::FieldWalk& walk,
+                     absl::FunctionRef<absl::Status(SealedText&)> visit) {
   const Reflection& reflection = *message.GetReflection();
-  for (const base::FieldWalk::Step& step : WalkOf(message).steps) {
+  for (const base::FieldWalk::Step& step : walk.steps) {
     const FieldDescriptor* field = step.field;
     const int count = field->is_repeated() ? reflection.FieldSize(message, field)
                                            : (reflection.HasField(message, field) ? 1 : 0);
     for (int i = 0; i < count; ++i) {
       Message* value = field->is_repeated() ? reflection.MutableRepeatedMessage(&message, field, i)
                                             : reflection.MutableMessage(&message, field);
-      FETTLE_RETURN_IF_ERROR(step.wanted ? visit(static_cast<SealedText&>(*value))
-                                         : ForEach(*value, visit));
+      FETTLE_RETURN_IF_ERROR(step.inside == nullptr ? visit(static_cast<SealedText&>(*value))
+                                                    : ForEach(*value, *step.inside, visit));
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status ForEach(Message& message, absl::FunctionRef<absl::Status(SealedText&)> visit) {
+  return ForEach(message, WalkOf(message), visit);
 }
 
 bool Any(const Message& message, bool (*wanted)(const SealedText&)) {

@@ -74,7 +74,7 @@ Process::Process(std::string name, std::string about)
   settings_.Add(&clock_file_, "clock_file", "Tests only: a file that holds the time", "");
   settings_.Add(&log_level_, "log_level", "debug, info, warning, error or fatal", "info");
   settings_.Add(&journal_options_.batch_commands_max, "batch_commands_max",
-                "Commands that are committed together", 256, 1, 4'096);
+                "Commands that are committed together", 64, 1, 4'096);
   settings_.Add(&journal_options_.batch_ms_max, "batch_ms_max",
                 "Longest time that a batch decides before it is committed, ms", 20, 1, 1'000);
   settings_.Add(&journal_options_.queue_items_max, "queue_items_max",

@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
+#include "libs/sqlite/gathering_vfs.h"
 #include "libs/sqlite/status.h"
 
 namespace fettle::sqlite {
@@ -124,7 +125,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const Options& options)
   // Without "./" a path that begins with "file:" would be read as a URI with options of its own.
   const std::string name = options.path.starts_with('/') ? options.path : "./" + options.path;
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
+  const int code =
+      sqlite3_open_v2(name.c_str(), &handle, flags, options.read_only ? nullptr : GatheringVfs());
   db->db_.reset(handle);
   FETTLE_RETURN_IF_ERROR(ToStatus(code, handle, absl::StrCat("cannot open ", options.path)));
   FETTLE_RETURN_IF_ERROR(db->Configure(options));

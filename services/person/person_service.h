@@ -22,7 +22,6 @@ class PersonDoor : public rpc::PlainDoor {
       : digest_key_(std::move(digest_key)), keys_(keys), clock_(clock) {}
 
   using PlainDoor::Open;
-  using PlainDoor::Prepare;
   absl::Status Prepare(v1::EnsurePersonRequest& request) const;
   absl::Status Prepare(v1::UpdatePersonRequest& request) const;
   absl::Status Prepare(v1::FindPersonByNhsNumberRequest& request) const;
