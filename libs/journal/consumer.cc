@@ -121,7 +121,7 @@ class FollowingConsumer final : public Consumer {
     return status;
   }
 
-  absl::StatusOr<int64_t> Redrive() override {
+  absl::StatusOr<int64_t> Redrive(absl::Time deadline) override {
     auto request = std::make_shared<RedriveRequest>();
     {
       absl::MutexLock lock(&mutex_);
@@ -129,7 +129,9 @@ class FollowingConsumer final : public Consumer {
       redrives_.push_back(request);
       if (subscriber_ != nullptr) subscriber_->Wake();
     }
-    request->done.WaitForNotification();
+    if (!request->done.WaitForNotificationWithDeadline(deadline)) {
+      return absl::DeadlineExceededError("parked events are being tried again; it goes on");
+    }
     return std::move(request->result);
   }
 

@@ -121,8 +121,9 @@ class Consumer {
   virtual absl::Status ReadFor(absl::Duration time_max, const Work& work) = 0;
   // For what a caller waits for: 30 s.
   absl::Status Read(const Work& work) { return ReadFor(absl::Seconds(30), work); }
-  // Tries the parked events again, in order; gives how many are no longer parked.
-  virtual absl::StatusOr<int64_t> Redrive() = 0;
+  // Tries the parked events again, in order; gives how many are no longer parked. Not on the
+  // consumer's thread. DEADLINE_EXCEEDED when it takes longer; then it goes on by itself.
+  virtual absl::StatusOr<int64_t> Redrive(absl::Time deadline) = 0;
 };
 
 // What Progress gives, as of the snapshot that `db` of Consumer::Read shows.

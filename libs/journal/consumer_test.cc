@@ -170,15 +170,15 @@ TEST_F(ConsumerTest, RedrivesParkedEventsWhenAskedAndAtStart) {
   Start(options);
   ASSERT_TRUE(Await(3));
   EXPECT_EQ(consumer_->Progress()->front().parked, 2);
-  EXPECT_EQ(consumer_->Redrive().value(), 0);
+  EXPECT_EQ(consumer_->Redrive(absl::Now() + absl::Seconds(10)).value(), 0);
   Stop();
   handler_->knows_poison = true;
   Start(options);
-  EXPECT_EQ(consumer_->Redrive().value(), 0) << "done at the start";
+  EXPECT_EQ(consumer_->Redrive(absl::Now() + absl::Seconds(10)).value(), 0) << "done at the start";
   EXPECT_EQ(consumer_->Progress()->front().parked, 0);
   EXPECT_EQ(chains(), ExpectedChains(events));
   consumer_->Stop();
-  EXPECT_FALSE(consumer_->Redrive().ok());
+  EXPECT_FALSE(consumer_->Redrive(absl::Now() + absl::Seconds(10)).ok());
 }
 
 TEST_F(ConsumerTest, AReadMayTakeSoLongAndNoLonger) {
@@ -292,7 +292,7 @@ TEST_F(TopicTest, MirrorsParkedEventsToTheDeadLetterTopic) {
               ::testing::Contains(::testing::Pair("fettle-dlq-consumer", "analytics")));
   EXPECT_EQ(chains().at(std::string(kTestSource) + "/b").first, 1);
   handler_->knows_poison = true;
-  EXPECT_EQ(consumer_->Redrive().value(), 2);
+  EXPECT_EQ(consumer_->Redrive(absl::Now() + absl::Seconds(10)).value(), 2);
 }
 
 // Not a rule but a budget: 60,000 events a second. Only a fraction is asserted, because tests share

@@ -120,6 +120,14 @@ absl::Status AnalyticsServiceImpl::Answer(const journal::CallInfo&, const v1::Ge
 }
 
 absl::Status AnalyticsServiceImpl::Answer(const journal::CallInfo& call,
+                                          const v1::RedriveParkedRequest&,
+                                          v1::RedriveParkedResponse& response, People&) {
+  FETTLE_ASSIGN_OR_RETURN(const int64_t redriven, parts_.consumer->Redrive(call.deadline));
+  response.set_redriven(redriven);
+  return absl::OkStatus();
+}
+
+absl::Status AnalyticsServiceImpl::Answer(const journal::CallInfo& call,
                                           const v1::GetControlTotalsRequest& request,
                                           v1::GetControlTotalsResponse& response, People&) {
   // urn:fettle:<service>:<journal>[:access]

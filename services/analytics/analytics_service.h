@@ -62,6 +62,7 @@ class AnalyticsServiceImpl final : public v1::AnalyticsService::CallbackService 
   FETTLE_ANALYTICS_RPC(GetFigures)
   FETTLE_ANALYTICS_RPC(GetJourney)
   FETTLE_ANALYTICS_RPC(GetProgress)
+  FETTLE_ANALYTICS_RPC(RedriveParked)
   FETTLE_ANALYTICS_RPC(GetControlTotals)
 #undef FETTLE_ANALYTICS_RPC
 
@@ -73,6 +74,8 @@ class AnalyticsServiceImpl final : public v1::AnalyticsService::CallbackService 
                       v1::GetJourneyResponse& response, People& people);
   absl::Status Answer(const journal::CallInfo& call, const v1::GetProgressRequest& request,
                       v1::GetProgressResponse& response, People& people);
+  absl::Status Answer(const journal::CallInfo& call, const v1::RedriveParkedRequest& request,
+                      v1::RedriveParkedResponse& response, People& people);
   absl::Status Answer(const journal::CallInfo& call, const v1::GetControlTotalsRequest& request,
                       v1::GetControlTotalsResponse& response, People& people);
 

@@ -9,7 +9,7 @@ import unittest
 from confluent_kafka import Producer
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fettle import BUILD, ROOT, SERVICES, Fettle, Kafka, message, new_id  # noqa: E402
+from fettle import BUILD, ROOT, SERVICES, Fettle, Kafka, Refused, message, new_id  # noqa: E402
 
 CATCH_UP_SECONDS_MAX = 30
 TOPICS = [f"fettle.{s}.v1" for s in ("person", "referral", "audit")] + ["fettle.access.v1"]
@@ -122,6 +122,7 @@ class BusTest(unittest.TestCase):
         self.assertEqual(sizes(), sorted(set(sizes())))
 
     def test_7_what_a_consumer_parks_is_on_the_dead_letter_topic(self):
+        f = self.fettle
         event = message("fettle.referral.v1.ReferralEvent")()
         stream = new_id()
         for field, value in (("source", "urn:fettle:referral:elsewhere"), ("position", 1), ("stream_id", stream), ("version", 1),
@@ -137,6 +138,11 @@ class BusTest(unittest.TestCase):
                        "fettle-dlq-cause=", "fettle-dlq-source=urn:fettle:referral:elsewhere", "fettle-dlq-position=1"):
             self.assertIn(header, line)
         self.assertEqual(self.kcat("fettle.referral.v1.dlq", "%s"), event.SerializeToString())
+        # Nothing was repaired, so that it stays parked; who may ask for it is told apart, and remembered.
+        self.assertEqual(f.call("analytics.RedriveParked", {}, f.token("administrator", f.ICB)).redriven, 0)
+        with self.assertRaises(Refused) as refused:
+            f.call("analytics.RedriveParked", {}, f.token("analyst", f.ICB, "ann"))
+        self.assertEqual(refused.exception.code, "PERMISSION_DENIED")
 
 
 if __name__ == "__main__":

@@ -186,8 +186,9 @@ class Fettle:
         if service in ("referral", "training", "budget"):
             arguments.append(f"--person_target=localhost:{self.ports['person']}")
         if service in ("audit", "analytics"):
-            arguments += [f"--{s}_target=localhost:{self.ports[s]}" if s in self.ports else f"--{s}_target="
-                          for s in (*SERVICES, "gateway")]
+            # Nobody is asked who does not run: the default ports may be another system's.
+            followed = (*SERVICES, "gateway", "audit", *(("analytics",) if service == "audit" else ()))
+            arguments += [f"--{s}_target=localhost:{self.ports[s]}" if s in self.ports else f"--{s}_target=" for s in followed]
         if service == "budget":
             arguments.append(f"--training_target=localhost:{self.ports['training']}")
         arguments += [f"--{k}={v}" for k, v in self.settings.get(service, {}).items()]
