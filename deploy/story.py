@@ -4,11 +4,12 @@ referral; what it lacked is brought; the referral is accepted, started and compl
 approved by a practitioner whose training is checked on that date, and paid from; the log proves each event and the measures
 move. Prints every step with its ids; exit 0 only if all of it happened.
 
-    python3 deploy/story.py [--fettle build/bin/fettle] [--gateway http://127.0.0.1:8080] [--home data] [--message FILE]
+    python3 deploy/story.py [--fettle build/bin/fettle] [--gateway http://127.0.0.1:8080] [--home $FETTLE_HOME, or data] [--message FILE]
 """
 import argparse
 import base64
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -24,7 +25,7 @@ CATCH_UP_SECONDS_MAX = 60
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--fettle", default=str(ROOT / "build/bin/fettle"))
 parser.add_argument("--gateway", default="http://127.0.0.1:8080")
-parser.add_argument("--home", default=str(ROOT / "data"))
+parser.add_argument("--home", default=os.environ.get("FETTLE_HOME", str(ROOT / "data")))
 parser.add_argument("--message", default=str(ROOT / "tests/fixtures/bars/ValidationRequest.json"))
 arguments = parser.parse_args()
 tokens = {}
