@@ -36,7 +36,8 @@ int Count(const Message& message, const FieldDescriptor* field) {
   if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     return reflection.HasField(message, field) ? 1 : 0;
   }
-  return reflection.GetString(message, field).empty() ? 0 : 1;
+  std::string scratch;
+  return reflection.GetStringReference(message, field, &scratch).empty() ? 0 : 1;
 }
 
 void Take(Message& message, const base::FieldWalk& walk, CodedOutputStream& out, bool& any) {
@@ -55,17 +56,21 @@ void Take(Message& message, const base::FieldWalk& walk, CodedOutputStream& out,
     out.WriteVarint32(count);
     for (int i = 0; i < count; ++i) {
       any = true;
-      std::string value;
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        value = (field->is_repeated() ? reflection.GetRepeatedMessage(message, field, i)
-                                      : reflection.GetMessage(message, field))
-                    .SerializeAsString();
+        const Message& value = field->is_repeated()
+                                   ? reflection.GetRepeatedMessage(message, field, i)
+                                   : reflection.GetMessage(message, field);
+        out.WriteVarint32(value.ByteSizeLong());
+        value.SerializeToCodedStream(&out);
       } else {
-        value = field->is_repeated() ? reflection.GetRepeatedString(message, field, i)
-                                     : reflection.GetString(message, field);
+        std::string scratch;
+        const std::string& value =
+            field->is_repeated()
+                ? reflection.GetRepeatedStringReference(message, field, i, &scratch)
+                : reflection.GetStringReference(message, field, &scratch);
+        out.WriteVarint32(value.size());
+        out.WriteString(value);
       }
-      out.WriteVarint32(value.size());
-      out.WriteString(value);
     }
     reflection.ClearField(&message, field);
   }

@@ -81,12 +81,6 @@ RemoteEvidence::RemoteEvidence(std::shared_ptr<grpc::Channel> person,
 
 RemoteEvidence::~RemoteEvidence() = default;
 
-void RemoteEvidence::Drop(const std::string& person_id) {
-  keys_.Drop(person_id);
-  absl::MutexLock lock(&mutex_);
-  people_.erase(person_id);
-}
-
 bool RemoteEvidence::TakeCachedPerson(const std::string& id, bool fresh, Gathered& gathered,
                                       bool needs_key) {
   if (fresh) return false;

@@ -68,8 +68,6 @@ class RemoteEvidence final : public EvidenceSource {
 
   std::optional<Gathered> Known(const base::Questions& questions) override;
   void Gather(const base::Questions& questions, const Asker& asker, Done done) override;
-  // Forgets what is cached of a person.
-  void Drop(const std::string& person_id);
 
  private:
   struct Gathering;

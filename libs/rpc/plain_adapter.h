@@ -11,6 +11,20 @@
 
 #include "libs/rpc/adapter.h"
 
+// One rpc of such a service: its class has `adapter_` and, for each of its requests,
+// `absl::Status Answer(const journal::CallInfo&, const Request&, Response&,
+// std::vector<std::string>& people)`.
+#define FETTLE_PLAIN_RPC(Method)                                                                   \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                           \
+                                   const v1::Method##Request* request,                             \
+                                   v1::Method##Response* response) override {                      \
+    return adapter_.Handle<v1::Method##Request, v1::Method##Response>(                             \
+        *context, *request, *response,                                                             \
+        [this](const journal::CallInfo& call, const v1::Method##Request& asked,                    \
+               v1::Method##Response& answer,                                                       \
+               std::vector<std::string>& people) { return Answer(call, asked, answer, people); }); \
+  }
+
 namespace fettle::rpc {
 
 class PlainAdapter {

@@ -49,22 +49,11 @@ class AnalyticsServiceImpl final : public v1::AnalyticsService::CallbackService 
   explicit AnalyticsServiceImpl(const AnalyticsParts& parts)
       : parts_(parts), adapter_(parts.adapter) {}
 
-#define FETTLE_ANALYTICS_RPC(Method)                                                               \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                           \
-                                   const v1::Method##Request* request,                             \
-                                   v1::Method##Response* response) override {                      \
-    return adapter_.Handle<v1::Method##Request, v1::Method##Response>(                             \
-        *context, *request, *response,                                                             \
-        [this](const journal::CallInfo& call, const v1::Method##Request& asked,                    \
-               v1::Method##Response& answer,                                                       \
-               std::vector<std::string>& people) { return Answer(call, asked, answer, people); }); \
-  }
-  FETTLE_ANALYTICS_RPC(GetFigures)
-  FETTLE_ANALYTICS_RPC(GetJourney)
-  FETTLE_ANALYTICS_RPC(GetProgress)
-  FETTLE_ANALYTICS_RPC(RedriveParked)
-  FETTLE_ANALYTICS_RPC(GetControlTotals)
-#undef FETTLE_ANALYTICS_RPC
+  FETTLE_PLAIN_RPC(GetFigures)
+  FETTLE_PLAIN_RPC(GetJourney)
+  FETTLE_PLAIN_RPC(GetProgress)
+  FETTLE_PLAIN_RPC(RedriveParked)
+  FETTLE_PLAIN_RPC(GetControlTotals)
 
  private:
   using People = std::vector<std::string>;

@@ -30,22 +30,11 @@ class AuditServiceImpl final : public v1::AuditService::CallbackService {
  public:
   explicit AuditServiceImpl(AuditParts parts);
 
-#define FETTLE_AUDIT_RPC(Method)                                                                   \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                           \
-                                   const v1::Method##Request* request,                             \
-                                   v1::Method##Response* response) override {                      \
-    return adapter_.Handle<v1::Method##Request, v1::Method##Response>(                             \
-        *context, *request, *response,                                                             \
-        [this](const journal::CallInfo& call, const v1::Method##Request& asked,                    \
-               v1::Method##Response& answer,                                                       \
-               std::vector<std::string>& people) { return Answer(call, asked, answer, people); }); \
-  }
-  FETTLE_AUDIT_RPC(GetCheckpoint)
-  FETTLE_AUDIT_RPC(GetInclusionProof)
-  FETTLE_AUDIT_RPC(GetConsistencyProof)
-  FETTLE_AUDIT_RPC(GetProgress)
-  FETTLE_AUDIT_RPC(GetControlTotals)
-#undef FETTLE_AUDIT_RPC
+  FETTLE_PLAIN_RPC(GetCheckpoint)
+  FETTLE_PLAIN_RPC(GetInclusionProof)
+  FETTLE_PLAIN_RPC(GetConsistencyProof)
+  FETTLE_PLAIN_RPC(GetProgress)
+  FETTLE_PLAIN_RPC(GetControlTotals)
 
   grpc::ServerWriteReactor<v1::ExportBundleResponse>* ExportBundle(
       grpc::CallbackServerContext* context, const v1::ExportBundleRequest* request) override;
