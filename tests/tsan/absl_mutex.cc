@@ -63,6 +63,8 @@ void __wrap__ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE(absl::Mutex* mutex,
 void __real__ZN4absl7debian312Notification6NotifyEv(absl::Notification* notification);
 void __real__ZNK4absl7debian312Notification19WaitForNotificationEv(
     const absl::Notification* notification);
+bool __real__ZNK4absl7debian312Notification31WaitForNotificationWithDeadlineENS0_4TimeE(
+    const absl::Notification* notification, absl::Time deadline);
 
 void __wrap__ZN4absl7debian312Notification6NotifyEv(absl::Notification* notification) {
   __tsan_release(notification);
@@ -73,6 +75,15 @@ void __wrap__ZNK4absl7debian312Notification19WaitForNotificationEv(
     const absl::Notification* notification) {
   __real__ZNK4absl7debian312Notification19WaitForNotificationEv(notification);
   __tsan_acquire(const_cast<absl::Notification*>(notification));
+}
+
+bool __wrap__ZNK4absl7debian312Notification31WaitForNotificationWithDeadlineENS0_4TimeE(
+    const absl::Notification* notification, absl::Time deadline) {
+  const bool notified =
+      __real__ZNK4absl7debian312Notification31WaitForNotificationWithDeadlineENS0_4TimeE(
+          notification, deadline);
+  if (notified) __tsan_acquire(const_cast<absl::Notification*>(notification));
+  return notified;
 }
 
 }  // extern "C"
