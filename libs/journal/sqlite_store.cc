@@ -1,7 +1,6 @@
 #include "libs/journal/sqlite_store.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -9,12 +8,15 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
+#include "libs/journal/unique_entries.h"
 #include "libs/sqlite/database.h"
 
 namespace fettle::journal {
 namespace {
 
 using sqlite::Database;
+using sqlite::ForEach;
+using sqlite::PrepareAll;
 using sqlite::Statement;
 using sqlite::Transaction;
 
@@ -84,24 +86,19 @@ CREATE TABLE cursor (
   name TEXT NOT NULL PRIMARY KEY,
   value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+)sql",
+    R"sql(
+CREATE TABLE recent_entry (
+  row INTEGER PRIMARY KEY,
+  held INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  sort BLOB NOT NULL,
+  stream BLOB NOT NULL,
+  position INTEGER NOT NULL,
+  fact INTEGER NOT NULL
+) STRICT;
 )sql"};
-
-absl::Status PrepareAll(Database& db,
-                        std::initializer_list<std::pair<Statement*, const char*>> statements) {
-  for (const auto& [statement, sql] : statements) {
-    FETTLE_ASSIGN_OR_RETURN(*statement, db.Prepare(sql));
-  }
-  return absl::OkStatus();
-}
-
-// Calls `row` for each row and resets the statement.
-template <class Row>
-absl::Status ForEach(Statement& query, Row row) {
-  absl::StatusOr<bool> more = query.Step();
-  for (; more.ok() && *more; more = query.Step()) row();
-  query.Reset();
-  return more.status();
-}
 
 // The batch in the order of the index, so that neighbours are written while their page is at hand.
 template <class Item, class Key>
@@ -124,13 +121,14 @@ class Lookup {
   absl::Status Prepare(Database& db) {
     return PrepareAll(db,
                       {{&state_, "SELECT version, position, state FROM state WHERE stream = ?1"},
-                       {&holder_, "SELECT stream FROM unique_entry WHERE idx = ?1 AND key = ?2"},
                        {&receipt_,
                         "SELECT time, request_hmac, response_type, response, position FROM receipt"
                         " WHERE request_id = ?1 AND caller = ?2"}});
   }
 
-  absl::StatusOr<LoadResult> Load(const LoadRequest& request) {
+  // `find` gives the unique entry under (index, key), if there is one.
+  template <class Find>
+  absl::StatusOr<LoadResult> Load(const LoadRequest& request, Find find) {
     LoadResult result;
     result.states.reserve(request.streams.size());
     for (const std::string& stream : request.streams) {
@@ -141,9 +139,9 @@ class Lookup {
     }
     result.holders.reserve(request.unique.size());
     for (const auto& [index, key] : request.unique) {
+      FETTLE_ASSIGN_OR_RETURN(std::optional<StoredEntry> entry, find(index, key));
       std::optional<std::string>& holder = result.holders.emplace_back();
-      FETTLE_RETURN_IF_ERROR(ForEach(holder_.BindInt(1, index).BindBlob(2, key),
-                                     [&] { holder = std::string(holder_.Bytes(0)); }));
+      if (entry.has_value()) holder = std::move(entry->stream);
     }
     result.receipts.reserve(request.receipts.size());
     for (const ReceiptKey& key : request.receipts) {
@@ -163,14 +161,14 @@ class Lookup {
 
  private:
   Statement state_;
-  Statement holder_;
   Statement receipt_;
 };
 
 class SqliteReader : public StoreReader {
  public:
-  static absl::StatusOr<std::unique_ptr<StoreReader>> Open(const SqliteStoreOptions& options) {
-    std::unique_ptr<SqliteReader> reader(new SqliteReader);
+  static absl::StatusOr<std::unique_ptr<StoreReader>> Open(const SqliteStoreOptions& options,
+                                                           const UniqueEntries* unique) {
+    std::unique_ptr<SqliteReader> reader(new SqliteReader(unique));
     FETTLE_ASSIGN_OR_RETURN(reader->db_,
                             Database::Open({.path = options.path,
                                             .read_only = true,
@@ -180,11 +178,15 @@ class SqliteReader : public StoreReader {
   }
 
   absl::Status Refresh(absl::Time until) override {
-    Release();
     db_->EndStatementsAt(until);
-    FETTLE_RETURN_IF_ERROR(begin_.Run());
-    // BEGIN alone takes no snapshot; the first read does.
-    return pin_.Run();
+    do {
+      Release();
+      recent_ = unique_->Generations();
+      FETTLE_RETURN_IF_ERROR(begin_.Run());
+      // BEGIN alone takes no snapshot; the first read does.
+      FETTLE_RETURN_IF_ERROR(pin_.Run());
+    } while (unique_->Generations().number != recent_.number);
+    return absl::OkStatus();
   }
 
   // COMMIT of a transaction that only read cannot fail.
@@ -194,7 +196,9 @@ class SqliteReader : public StoreReader {
 
   absl::StatusOr<LoadResult> Load(const LoadRequest& request) override {
     CheckSnapshot();
-    return lookup_.Load(request);
+    return lookup_.Load(request, [this](int index, std::string_view key) {
+      return unique_lookup_.Find(recent_, index, key);
+    });
   }
 
   absl::StatusOr<std::vector<StoredEvent>> ReadLog(Log log, int64_t from, int limit) override {
@@ -238,23 +242,24 @@ class SqliteReader : public StoreReader {
                                         int limit) override {
     CheckSnapshot();
     EntryPage page;
-    const auto add = [&](const Statement& query, bool unique) {
-      page.entries.push_back({index, std::string(key), std::string(query.Bytes(0)),
-                              std::string(query.Bytes(1)), unique, query.Int(3) != 0,
-                              query.Int(2)});
-    };
     // One more than the page holds tells whether there is more.
     FETTLE_RETURN_IF_ERROR(ForEach(entries_.BindInt(1, index)
                                        .BindBlob(2, key)
                                        .BindBlob(3, after_sort)
                                        .BindBlob(4, after_stream)
                                        .BindInt(5, int64_t{limit} + 1),
-                                   [&] { add(entries_, false); }));
-    FETTLE_RETURN_IF_ERROR(ForEach(unique_entry_.BindInt(1, index)
-                                       .BindBlob(2, key)
-                                       .BindBlob(3, after_sort)
-                                       .BindBlob(4, after_stream),
-                                   [&] { add(unique_entry_, true); }));
+                                   [&] {
+                                     page.entries.push_back(
+                                         {index, std::string(key), std::string(entries_.Bytes(0)),
+                                          std::string(entries_.Bytes(1)), false,
+                                          entries_.Int(3) != 0, entries_.Int(2)});
+                                   }));
+    FETTLE_ASSIGN_OR_RETURN(std::optional<StoredEntry> unique,
+                            unique_lookup_.Find(recent_, index, key));
+    if (unique.has_value() &&
+        std::tie(unique->sort, unique->stream) > std::tie(after_sort, after_stream)) {
+      page.entries.push_back(*std::move(unique));
+    }
     std::sort(page.entries.begin(), page.entries.end(),
               [](const StoredEntry& a, const StoredEntry& b) {
                 return std::tie(a.sort, a.stream) < std::tie(b.sort, b.stream);
@@ -305,10 +310,11 @@ class SqliteReader : public StoreReader {
   }
 
  private:
-  SqliteReader() = default;
+  explicit SqliteReader(const UniqueEntries* unique) : unique_(unique) {}
 
   absl::Status Prepare() {
     FETTLE_RETURN_IF_ERROR(lookup_.Prepare(*db_));
+    FETTLE_RETURN_IF_ERROR(unique_lookup_.Prepare(*db_));
     return PrepareAll(
         *db_,
         {{&begin_, "BEGIN"},
@@ -326,9 +332,6 @@ class SqliteReader : public StoreReader {
           "SELECT sort, stream, position, fact FROM entry"
           " WHERE idx = ?1 AND key = ?2 AND (sort, stream) > (?3, ?4)"
           " ORDER BY sort, stream LIMIT ?5"},
-         {&unique_entry_,
-          "SELECT sort, stream, position, fact FROM unique_entry"
-          " WHERE idx = ?1 AND key = ?2 AND (sort, stream) > (?3, ?4)"},
          {&last_event_, "SELECT max(position) FROM event"},
          {&last_access_, "SELECT max(position) FROM access"},
          {&due_,
@@ -342,11 +345,13 @@ class SqliteReader : public StoreReader {
     FETTLE_CHECK(db_->in_transaction(), "a reader is refreshed before it reads");
   }
 
-  std::unique_ptr<Database> db_;  // first: closed after its statements are gone
+  const UniqueEntries* const unique_;
+  RecentGenerations recent_;
+  std::unique_ptr<Database> db_;  // before the statements: closed after they are gone
   Lookup lookup_;
+  UniqueEntryLookup unique_lookup_;
   Statement begin_, pin_, end_;
-  Statement events_, access_, stream_, entries_, unique_entry_, last_event_, last_access_, due_,
-      cursor_, cursors_;
+  Statement events_, access_, stream_, entries_, last_event_, last_access_, due_, cursor_, cursors_;
 };
 
 class SqliteStore : public Store {
@@ -369,7 +374,8 @@ class SqliteStore : public Store {
   absl::StatusOr<LoadResult> Load(const LoadRequest& request) override {
     // One snapshot for all: each look-up alone would take and drop a file lock.
     FETTLE_RETURN_IF_ERROR(begin_read_.Run());
-    absl::StatusOr<LoadResult> result = lookup_.Load(request);
+    absl::StatusOr<LoadResult> result = lookup_.Load(
+        request, [this](int index, std::string_view key) { return unique_.Find(index, key); });
     FETTLE_RETURN_IF_ERROR(end_read_.Run());
     return result;
   }
@@ -379,13 +385,14 @@ class SqliteStore : public Store {
     CheckPositions(batch.events, last_event_position_);
     CheckPositions(batch.access, last_access_position_);
     FETTLE_RETURN_IF_ERROR(Finish(Write(batch)));
+    unique_.Committed();
     last_event_position_ += static_cast<int64_t>(batch.events.size());
     last_access_position_ += static_cast<int64_t>(batch.access.size());
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<StoreReader>> NewReader() override {
-    return SqliteReader::Open(options_);
+    return SqliteReader::Open(options_, &unique_);
   }
 
   absl::StatusOr<int> PruneReceipts(absl::Time before, int limit) override {
@@ -405,6 +412,7 @@ class SqliteStore : public Store {
     if (!broken_.ok()) return broken_;
     return Finish([&]() -> absl::Status {
       FETTLE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
+      FETTLE_RETURN_IF_ERROR(unique_.MoveAll());
       FETTLE_RETURN_IF_ERROR(
           db_->Execute("DELETE FROM state; DELETE FROM timer;"
                        "DELETE FROM entry WHERE fact = 0;"
@@ -421,6 +429,7 @@ class SqliteStore : public Store {
     FETTLE_ASSIGN_OR_RETURN(last_access_position_,
                             db_->QueryInt("SELECT max(position) FROM access"));
     FETTLE_RETURN_IF_ERROR(lookup_.Prepare(*db_));
+    FETTLE_RETURN_IF_ERROR(unique_.Open(*db_, options_.recent_entries_max));
     return PrepareAll(
         *db_,
         {{&begin_read_, "BEGIN"},
@@ -436,14 +445,8 @@ class SqliteStore : public Store {
          {&insert_entry_,
           "INSERT INTO entry (idx, key, sort, stream, position, fact) VALUES (?1,?2,?3,?4,?5,?6)"
           " ON CONFLICT DO UPDATE SET fact = 1 WHERE excluded.fact = 1"},
-         {&insert_unique_entry_,
-          "INSERT INTO unique_entry (idx, key, sort, stream, position, fact)"
-          " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
          {&delete_entry_,
           "DELETE FROM entry"
-          " WHERE idx = ?1 AND key = ?2 AND sort = ?3 AND stream = ?4 AND fact = 0"},
-         {&delete_unique_entry_,
-          "DELETE FROM unique_entry"
           " WHERE idx = ?1 AND key = ?2 AND sort = ?3 AND stream = ?4 AND fact = 0"},
          {&put_timer_, "REPLACE INTO timer (stream, name, due, parked) VALUES (?1, ?2, ?3, ?4)"},
          {&delete_timer_, "DELETE FROM timer WHERE stream = ?1 AND name = ?2"},
@@ -490,22 +493,22 @@ class SqliteStore : public Store {
     // Before the additions: one stream may take over a unique key that another gives up in the same
     // batch.
     for (const StoredEntry* entry : Sorted(batch.entries_removed, EntryKey)) {
-      FETTLE_RETURN_IF_ERROR((entry->unique ? delete_unique_entry_ : delete_entry_)
-                                 .BindInt(1, entry->index)
-                                 .BindBlob(2, entry->key)
-                                 .BindBlob(3, entry->sort)
-                                 .BindBlob(4, entry->stream)
-                                 .Run());
+      FETTLE_RETURN_IF_ERROR(entry->unique ? unique_.Remove(*entry)
+                                           : delete_entry_.BindInt(1, entry->index)
+                                                 .BindBlob(2, entry->key)
+                                                 .BindBlob(3, entry->sort)
+                                                 .BindBlob(4, entry->stream)
+                                                 .Run());
     }
     for (const StoredEntry* entry : Sorted(batch.entries_added, EntryKey)) {
-      FETTLE_RETURN_IF_ERROR((entry->unique ? insert_unique_entry_ : insert_entry_)
-                                 .BindInt(1, entry->index)
-                                 .BindBlob(2, entry->key)
-                                 .BindBlob(3, entry->sort)
-                                 .BindBlob(4, entry->stream)
-                                 .BindInt(5, entry->position)
-                                 .BindInt(6, entry->fact)
-                                 .Run());
+      FETTLE_RETURN_IF_ERROR(entry->unique ? unique_.Add(*entry)
+                                           : insert_entry_.BindInt(1, entry->index)
+                                                 .BindBlob(2, entry->key)
+                                                 .BindBlob(3, entry->sort)
+                                                 .BindBlob(4, entry->stream)
+                                                 .BindInt(5, entry->position)
+                                                 .BindInt(6, entry->fact)
+                                                 .Run());
     }
     for (const auto& [stream, name] : batch.timers_removed) {
       FETTLE_RETURN_IF_ERROR(delete_timer_.BindBlob(1, stream).BindText(2, name).Run());
@@ -533,12 +536,14 @@ class SqliteStore : public Store {
     for (const StoredCursor& cursor : batch.cursors) {
       FETTLE_RETURN_IF_ERROR(put_cursor_.BindText(1, cursor.name).BindBlob(2, cursor.value).Run());
     }
+    FETTLE_RETURN_IF_ERROR(unique_.Move());
     return transaction.Commit();
   }
 
   // What follows every write, with its outcome.
   absl::Status Finish(absl::Status written) {
     if (!written.ok() && !absl::IsAlreadyExists(written)) broken_ = written;
+    if (!written.ok()) unique_.RolledBack();
     return written;
   }
 
@@ -559,9 +564,10 @@ class SqliteStore : public Store {
   const SqliteStoreOptions options_;
   std::unique_ptr<Database> db_;  // before the statements: closed after they are gone
   Lookup lookup_;
+  UniqueEntries unique_;
   Statement begin_read_, end_read_, insert_event_, insert_access_, put_state_, insert_entry_,
-      insert_unique_entry_, delete_entry_, delete_unique_entry_, put_timer_, delete_timer_,
-      insert_receipt_, prune_receipts_, put_cursor_, delete_cursor_;
+      delete_entry_, put_timer_, delete_timer_, insert_receipt_, prune_receipts_, put_cursor_,
+      delete_cursor_;
   int64_t last_event_position_ = 0;
   int64_t last_access_position_ = 0;
   int64_t wal_bytes_checkpointed_ = 0;

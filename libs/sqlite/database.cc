@@ -283,6 +283,14 @@ int64_t Database::changes() const { return sqlite3_changes64(db_.get()); }
 
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
 
+absl::Status PrepareAll(Database& db,
+                        std::initializer_list<std::pair<Statement*, const char*>> statements) {
+  for (const auto& [statement, sql] : statements) {
+    FETTLE_ASSIGN_OR_RETURN(*statement, db.Prepare(sql));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Transaction> Transaction::Begin(Database& db) {
   FETTLE_RETURN_IF_ERROR(db.Execute("BEGIN IMMEDIATE"));
   return Transaction(&db);

@@ -8,10 +8,12 @@
 #define FETTLE_LIBS_SQLITE_DATABASE_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -162,6 +164,18 @@ class Database {
   int64_t page_bytes_ = 0;
   int64_t wal_pages_ = 0;
 };
+
+absl::Status PrepareAll(Database& db,
+                        std::initializer_list<std::pair<Statement*, const char*>> statements);
+
+// Calls `row` for each row and resets the statement.
+template <class Row>
+absl::Status ForEach(Statement& query, Row row) {
+  absl::StatusOr<bool> more = query.Step();
+  for (; more.ok() && *more; more = query.Step()) row();
+  query.Reset();
+  return more.status();
+}
 
 // Rolls back unless Commit() succeeded.
 class Transaction {

@@ -1,0 +1,134 @@
+// The unique entries of the SQLite store.
+//
+// Their keys come in no order, so that each would write a page of its own, into the write-ahead log
+// and again into the file: with a million of them that was half of what a commit cost. So new ones
+// stand first in `recent_entry`, in the order in which they come, and are found by their keys in
+// memory. When there are `recent_max` of them, they are moved into `unique_entry` in the order of
+// their keys, as many with each commit as it adds, while the next ones gather.
+//
+// A row of `recent_entry` says what became of a key: it is held, or given up. The newest row that a
+// snapshot sees decides; without one, `unique_entry`.
+#ifndef FETTLE_LIBS_JOURNAL_UNIQUE_ENTRIES_H_
+#define FETTLE_LIBS_JOURNAL_UNIQUE_ENTRIES_H_
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "libs/journal/store.h"
+#include "libs/sqlite/database.h"
+
+namespace fettle::journal {
+
+// Where the keys of some rows of `recent_entry` stand. Thread-safe. It may name rows that a
+// snapshot does not see, and rows of other keys; it lacks none that a snapshot sees.
+class RecentKeys {
+ public:
+  void Add(int index, std::string_view key, int64_t row);
+  // The last one that was added.
+  void RemoveLast(int index, std::string_view key);
+  // Newest first.
+  absl::InlinedVector<int64_t, 2> RowsOf(int index, std::string_view key) const;
+  int64_t size() const;
+  // All rows, about in the order of their keys: those of one key as they were added.
+  std::vector<int64_t> InOrder() const;
+
+ private:
+  // The key's beginning is enough for neighbours to come to the same page.
+  struct Place {
+    int index;
+    std::array<char, 16> key;
+    int64_t row;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  using Hash = size_t;
+
+  mutable absl::Mutex mutex_;
+  std::vector<Place> places_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<Hash, absl::InlinedVector<int64_t, 1>> rows_ ABSL_GUARDED_BY(mutex_);
+};
+
+// The keys of all rows of `recent_entry` at a moment: those that gather, and those that are being
+// moved. Whoever holds them finds what a snapshot of that moment sees, however long it lasts.
+struct RecentGenerations {
+  std::shared_ptr<RecentKeys> gathering;
+  std::shared_ptr<RecentKeys> moving;  // null when none are
+  int64_t number = 0;                  // another one after each change of the two
+};
+
+// Look-ups through one connection.
+class UniqueEntryLookup {
+ public:
+  absl::Status Prepare(sqlite::Database& db);
+  absl::StatusOr<std::optional<StoredEntry>> Find(const RecentGenerations& recent, int index,
+                                                  std::string_view key);
+
+ private:
+  sqlite::Statement recent_;
+  sqlite::Statement moved_;
+};
+
+// The writer's side. All but Generations() belongs to the thread that writes.
+class UniqueEntries {
+ public:
+  // Reads the keys of what has not been moved yet.
+  absl::Status Open(sqlite::Database& db, int64_t recent_max);
+
+  // Any thread. A reader takes them, begins its snapshot, and takes them again: when the number is
+  // another, it begins anew, else it could look for keys where they are no more.
+  RecentGenerations Generations() const;
+
+  absl::StatusOr<std::optional<StoredEntry>> Find(int index, std::string_view key);
+
+  // Within a transaction, in this order. Add is ALREADY_EXISTS when the key is held; Remove leaves
+  // alone what is not there, another's, or a fact.
+  absl::Status Remove(const StoredEntry& entry);
+  absl::Status Add(const StoredEntry& entry);
+  // Last of all in the transaction: nothing but a failing disk may end it from here on.
+  absl::Status Move();
+  // How the transaction ended.
+  void Committed();
+  void RolledBack();
+
+  // Within a transaction of its own that ends well or ends the store: moves all that is left.
+  absl::Status MoveAll();
+
+ private:
+  absl::Status Append(const StoredEntry& entry, bool held);
+  absl::Status MoveRow(int64_t row);
+
+  int64_t recent_max_ = 0;
+  UniqueEntryLookup lookup_;
+  sqlite::Statement append_, row_, put_, remove_, drop_;
+
+  mutable absl::Mutex mutex_;
+  RecentGenerations generations_ ABSL_GUARDED_BY(mutex_);
+  // Rows before the first of these are gone, those before the second are moved, those before the
+  // third are being moved; `next_` is the next to be made.
+  int64_t kept_from_ = 1;
+  int64_t unmoved_from_ = 1;
+  int64_t gathering_from_ = 1;
+  int64_t next_ = 1;
+  // The rows that are being moved, and how many of them are, in the file or by the transaction
+  // under way.
+  std::vector<int64_t> moving_;
+  size_t moved_ = 0;
+  // By the transaction under way.
+  std::vector<std::pair<int, std::string>> appended_;
+};
+
+}  // namespace fettle::journal
+
+#endif  // FETTLE_LIBS_JOURNAL_UNIQUE_ENTRIES_H_
