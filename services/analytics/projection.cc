@@ -88,7 +88,8 @@ absl::Status Projection::Open(sqlite::Database& db) {
       {&s_.locate_referral, "UPDATE referral SET icb=?2 WHERE id=?1 AND icb=''"},
       {&s_.start_referral,
        "UPDATE referral SET first_contact_date=coalesce(first_contact_date, ?2) WHERE id=?1"},
-      {&s_.close_referral, "UPDATE referral SET closed_date=?2 WHERE id=?1"},
+      {&s_.close_referral, "UPDATE referral SET closed_date=coalesce(closed_date, ?2) WHERE id=?1"},
+      {&s_.retract, "DELETE FROM counted WHERE referral=?1"},
       {&s_.count, "INSERT OR IGNORE INTO counted(referral, person, icb, date) VALUES(?, ?, ?, ?)"},
       {&s_.request_budget,
        "INSERT INTO budget(id, person, icb, requested_date) VALUES(?, ?, ?, ?)"},
@@ -203,11 +204,33 @@ absl::Status Projection::On(const Header& header, const referral::v1::ReferralEv
     }
     case E::kReferralCompleted:
       return CloseReferral(header, event.referral_completed().closed_date());
+    case E::kSocialPrescribingRetracted:
+      // INV-39: what was entered in error was never counted.
+      if (event.social_prescribing_retracted().snomed_code() != nhs::kReferralToSocialPrescribing) {
+        return absl::OkStatus();
+      }
+      return s_.retract.BindText(1, id).Run();
     case E::kReferralRejected:
     case E::kReferralWithdrawn:
+    case E::kReferralDeclined:
+    case E::kReferralClosedAsNoContact:
+    case E::kReferralEnteredInError:
       return CloseReferral(header, DateOf(header));
     case E::kReferralTriageStarted:
     case E::kReferralAccepted:
+    case E::kReferralDrafted:
+    case E::kInformationRequested:
+    case E::kInformationProvided:
+    case E::kTriageOutcomeRecorded:
+    case E::kReferralPriorityChanged:
+    case E::kWorkerAssigned:
+    case E::kReferralPaused:
+    case E::kReferralResumed:
+    case E::kContactRecorded:
+    case E::kSocialPrescribingDeclined:
+    case E::kPersonSignposted:
+    case E::kCaseloadCounted:
+    case E::kCaseloadWarningRaised:
       return absl::OkStatus();
     case E::EVENT_NOT_SET:
       return Unknown(header);

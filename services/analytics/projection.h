@@ -53,7 +53,8 @@ class Projection final : public journal::EventHandler {
   sqlite::Database* db_ = nullptr;
   struct Statements {
     sqlite::Statement supersede, add_icb;
-    sqlite::Statement receive_referral, locate_referral, start_referral, close_referral, count;
+    sqlite::Statement receive_referral, locate_referral, start_referral, close_referral, count,
+        retract;
     sqlite::Statement request_budget, activate_budget, post;
     sqlite::Statement complete;
     sqlite::Statement add_step, read_total, put_total;

@@ -108,6 +108,10 @@ class Filler:
         return (1 << 40) + self.number if kind in (field.CPPTYPE_INT64, field.CPPTYPE_UINT64) else 1000 + self.number
 
     def fill(self, message):
+        if message.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
+            self.number += 1
+            message.FromJsonString(f"2026-11-22T12:34:{self.number % 60:02}.789Z")
+            return
         for field in message.DESCRIPTOR.fields:
             if field.containing_oneof:
                 continue

@@ -1,6 +1,7 @@
 #include "services/referral/domain/referral_common.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "absl/strings/str_join.h"
@@ -75,6 +76,10 @@ std::string OrganisationKey(std::string_view organisation, v1::ReferralStatus st
   return base::Key({organisation, StatusName(status)});
 }
 
+std::string CaseloadKey(std::string_view organisation, std::string_view worker_id) {
+  return base::Key({organisation, worker_id});
+}
+
 std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
                       v1::ReferralStatus status) {
   return base::Key({organisation, worker_id, StatusName(status)});
@@ -88,6 +93,30 @@ std::string_view StatusName(v1::ReferralStatus status) {
 
 bool IsFuture(std::string_view date, const base::Context& context) {
   return date > base::LondonDate(context.time + kClockSkewMax);
+}
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string DateOf(const google::protobuf::Timestamp& time) {
+  return base::LondonDate(TimeOf(time));
+}
+
+absl::Status CheckDate(std::string_view field, std::string_view date, std::string_view earliest,
+                       std::string_view since, const base::Context& context) {
+  if (IsFuture(date, context)) {
+    return base::InvalidField(field, "DATE_IN_FUTURE", "today or earlier");
+  }
+  if (date < earliest) {
+    return base::InvalidField(field, "DATE_TOO_EARLY", since);
+  }
+  return absl::OkStatus();
+}
+
+bool IsSocialPrescribing(const v1::ReceivingService& service) {
+  return service.kind() == v1::SERVICE_KIND_UNSPECIFIED ||
+         service.kind() == v1::SERVICE_KIND_SOCIAL_PRESCRIBING;
 }
 
 bool IsReferrer(const v1::ReferralState& state, const base::Caller& caller) {
@@ -108,7 +137,9 @@ absl::StatusOr<const v1::ReferralState*> FindReferral(const base::View& view,
                                                       const std::string& referral_id,
                                                       const base::Caller& caller) {
   const auto* state = view.StateOf<v1::ReferralState>(referral_id);
-  if (state == nullptr || (!IsReferrer(*state, caller) && !IsReceiver(*state, caller))) {
+  // The streams of caseloads and signposts have no referral in them.
+  if (state == nullptr || state->referral_id().empty() ||
+      (!IsReferrer(*state, caller) && !IsReceiver(*state, caller))) {
     return ReferralNotFound();
   }
   return state;
@@ -131,6 +162,84 @@ absl::Status RequireMayBecome(const v1::ReferralState& state, v1::ReferralStatus
   return base::Refuse(absl::StatusCode::kFailedPrecondition, "TRANSITION_NOT_ALLOWED",
                       base::Concat("a referral that is ", from, " cannot become ", to),
                       {{"from", std::string(from)}, {"to", std::string(to)}});
+}
+
+absl::Status RequireChange(const v1::ReferralState& state, v1::ReferralStatus from,
+                           v1::ReferralStatus to) {
+  if (state.status() == from) return absl::OkStatus();
+  return base::Refuse(
+      absl::StatusCode::kFailedPrecondition, "TRANSITION_NOT_ALLOWED",
+      base::Concat("this leads from ", StatusName(from), " to ", StatusName(to),
+                   "; the referral is ", StatusName(state.status())),
+      {{"from", std::string(StatusName(state.status()))}, {"to", std::string(StatusName(to))}});
+}
+
+absl::Status RequireUnderWay(const v1::ReferralState& state) {
+  if (state.status() != v1::REFERRAL_STATUS_DRAFT && !IsTerminal(state.status())) {
+    return absl::OkStatus();
+  }
+  return base::Refuse(absl::StatusCode::kFailedPrecondition, "REFERRAL_NOT_UNDER_WAY",
+                      "this is recorded of a referral that was submitted and is not closed",
+                      {{"status", std::string(StatusName(state.status()))}});
+}
+
+absl::Status RequireRoom(std::string_view items, int size, int size_max) {
+  if (size < size_max) return absl::OkStatus();
+  return base::Refuse(absl::StatusCode::kFailedPrecondition, "TOO_MANY_RECORDED",
+                      base::Concat("a referral keeps ", size_max, " ", items, " at most"),
+                      {{"items", std::string(items)}, {"max", base::Concat(size_max)}});
+}
+
+absl::Status RequireOrganisation(const base::Caller& caller) {
+  if (!caller.organisation.empty()) return absl::OkStatus();
+  return base::Refuse(absl::StatusCode::kPermissionDenied, "CALLER_WITHOUT_ORGANISATION",
+                      "this is done by somebody of an organisation");
+}
+
+base::Reads ReadsWithCaseload(const std::string& referral_id, const std::string& worker_id,
+                              const base::View& view) {
+  base::Reads reads;
+  reads.streams = {referral_id};
+  if (worker_id.empty() || !view.Has(referral_id)) return reads;
+  if (const auto* state = view.StateOf<v1::ReferralState>(referral_id)) {
+    reads.unique.emplace_back(kCaseloadIndex,
+                              CaseloadKey(state->service().organisation(), worker_id));
+  }
+  return reads;
+}
+
+void CountCaseload(const v1::ReferralState& referral, const std::string& worker_id,
+                   const base::View& view, const base::Context& context,
+                   std::vector<base::NewEvent>& events) {
+  if (std::ranges::find(referral.workers(), worker_id) != referral.workers().end()) return;
+  const std::string& organisation = referral.service().organisation();
+  const std::optional<std::string> stream =
+      view.Holder(kCaseloadIndex, CaseloadKey(organisation, worker_id));
+  int before = 0;
+  if (stream) {
+    const v1::Caseload& caseload = view.StateOf<v1::ReferralState>(*stream)->caseload();
+    const std::string since = base::AddMonths(context.today, -12);
+    for (int i = 0; i < caseload.dates_size(); ++i) {
+      if (caseload.dates(i) > since) before += caseload.counts(i);
+    }
+  }
+  const std::string id = stream ? *stream : context.ids->Next();
+  auto event = std::make_unique<v1::ReferralEvent>();
+  v1::CaseloadCounted& counted = *event->mutable_caseload_counted();
+  counted.set_organisation(organisation);
+  counted.set_worker_id(worker_id);
+  counted.set_referral_id(referral.referral_id());
+  counted.set_date(context.today);
+  counted.set_rolling_count(before + 1);
+  events.push_back({id, std::move(event)});
+  if (before != kCaseloadMax) return;  // above the limit it was raised already
+  auto warning = std::make_unique<v1::ReferralEvent>();
+  v1::CaseloadWarningRaised& raised = *warning->mutable_caseload_warning_raised();
+  raised.set_organisation(organisation);
+  raised.set_worker_id(worker_id);
+  raised.set_rolling_count(before + 1);
+  raised.set_limit(kCaseloadMax);
+  events.push_back({id, std::move(warning)});
 }
 
 absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const base::View& view,

@@ -19,6 +19,8 @@ std::string MessageKey(std::string_view request_id, std::string_view correlation
 std::string CaseKey(std::string_view correlation_id);
 std::string CaseNumberKey(std::string_view organisation, std::string_view case_number);
 std::string OrganisationKey(std::string_view organisation, v1::ReferralStatus status);
+std::string CaseloadKey(std::string_view organisation, std::string_view worker_id);
+// The worker is empty for those of the pool.
 std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
                       v1::ReferralStatus status);
 
@@ -28,6 +30,16 @@ std::string_view StatusName(v1::ReferralStatus status);
 inline bool HasWords(const common::v1::SealedText& text) { return !text.sealed().empty(); }
 // Later than today, beyond 5 minutes of a partner's clock running ahead (INV-31).
 bool IsFuture(std::string_view date, const base::Context& context);
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time);
+// The day in London.
+std::string DateOf(const google::protobuf::Timestamp& time);
+// INV-31: OK unless the day is before `earliest` or in the future.
+absl::Status CheckDate(std::string_view field, std::string_view date, std::string_view earliest,
+                       std::string_view since, const base::Context& context);
+
+// Social prescribing alone counts to indicator PC-01 (INV-38).
+bool IsSocialPrescribing(const v1::ReceivingService& service);
 
 // The organisations of a referral: who referred, and who was asked to help. A draft is its author's
 // alone (INV-21).
@@ -45,6 +57,22 @@ absl::Status RequireReferrer(const v1::ReferralState& state, const base::Caller&
 absl::Status RequireReceiver(const v1::ReferralState& state, const base::Caller& caller);
 // FAILED_PRECONDITION for a change of status that is not in the table (INV-17).
 absl::Status RequireMayBecome(const v1::ReferralState& state, v1::ReferralStatus status);
+// Likewise, for a change that has a command of its own from this status.
+absl::Status RequireChange(const v1::ReferralState& state, v1::ReferralStatus from,
+                           v1::ReferralStatus to);
+// FAILED_PRECONDITION for a draft and for a closed referral.
+absl::Status RequireUnderWay(const v1::ReferralState& state);
+// FAILED_PRECONDITION when there are as many as are kept.
+absl::Status RequireRoom(std::string_view items, int size, int size_max);
+absl::Status RequireOrganisation(const base::Caller& caller);
+
+// The stream of a referral, and of the caseload of the worker of its receiving organisation.
+base::Reads ReadsWithCaseload(const std::string& referral_id, const std::string& worker_id,
+                              const base::View& view);
+// INV-53: adds the events of a worker who takes on a referral for the first time.
+void CountCaseload(const v1::ReferralState& referral, const std::string& worker_id,
+                   const base::View& view, const base::Context& context,
+                   std::vector<base::NewEvent>& events);
 
 // A partner's message is brought by the partner's system, once (INV-149).
 absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const base::View& view,
@@ -53,6 +81,19 @@ absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const base::
 absl::Status CheckPartnerMessageOfCase(const v1::PartnerMessage& message,
                                        const v1::ReferralState& state, const base::View& view,
                                        const base::Context& context);
+
+// The stream of a referral, and whether a partner's message was taken.
+template <class Request>
+base::Reads ReadsWithMessage(const Request& request) {
+  base::Reads reads;
+  reads.streams = {request.referral_id()};
+  if (request.has_partner_message()) {
+    reads.unique.emplace_back(kMessageIndex,
+                              MessageKey(request.partner_message().request_id(),
+                                         request.partner_message().correlation_id()));
+  }
+  return reads;
+}
 
 // What an event keeps of the person's facts: the age as of today (INV-14), and no GP practice of a
 // restricted person (INV-139).

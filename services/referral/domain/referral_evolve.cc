@@ -3,6 +3,7 @@
 #include <set>
 
 #include "libs/base/check.h"
+#include "libs/base/date.h"
 #include "libs/base/uuid.h"
 #include "services/referral/domain/referral_common.h"
 #include "services/referral/domain/transitions.h"
@@ -16,11 +17,78 @@ void Keep(v1::ReferralState& state, const v1::PartnerMessage& message) {
   kept.clear_body();
 }
 
+void Become(v1::ReferralState& state, v1::ReferralStatus status,
+            const common::v1::EventHeader& header) {
+  state.set_status(status);
+  *state.mutable_status_time() = header.time();
+  // Where a service counts its closed ones by day, and the command names none.
+  if (IsTerminal(status) && state.closed_date().empty()) {
+    state.set_closed_date(DateOf(header.time()));
+  }
+}
+
+// INV-37
+void ChangePriority(v1::ReferralState& state, v1::Priority to, const common::v1::SealedText& reason,
+                    const common::v1::EventHeader& header) {
+  if (to == v1::PRIORITY_UNSPECIFIED || to == state.priority()) return;
+  v1::PriorityChange& change = *state.add_priority_changes();
+  change.set_from(state.priority());
+  change.set_to(to);
+  change.set_changed_by(header.caller());
+  *change.mutable_change_time() = header.time();
+  if (HasWords(reason)) *change.mutable_reason() = reason;
+  state.set_priority(to);
+}
+
+void PutInCharge(v1::ReferralState& state, const std::string& worker_id) {
+  state.set_worker_id(worker_id);
+  if (worker_id.empty() || std::ranges::find(state.workers(), worker_id) != state.workers().end()) {
+    return;
+  }
+  if (state.workers_size() == kWorkersMax) {
+    state.mutable_workers()->erase(state.workers().begin());
+  }
+  state.add_workers(worker_id);
+}
+
+// All three have the code, the practice, the ICB and the date.
+template <class Counted>
+void KeepCode(v1::ReferralState& state, const Counted& event) {
+  v1::CountedCode& code = *state.add_counted_codes();
+  code.set_snomed_code(event.snomed_code());
+  code.set_gp_practice(event.gp_practice());
+  code.set_icb(event.icb());
+  code.set_date(event.date());
+}
+
+void TakeBack(v1::ReferralState& state, const std::string& snomed_code) {
+  auto& codes = *state.mutable_counted_codes();
+  codes.erase(std::remove_if(codes.begin(), codes.end(),
+                             [&](const auto& code) { return code.snomed_code() == snomed_code; }),
+              codes.end());
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralDrafted& event,
+            const common::v1::EventHeader& header) {
+  if (state.referral_id().empty()) {
+    state.set_referral_id(header.stream_id());
+    state.set_correlation_id(header.correlation_id());
+    Become(state, v1::REFERRAL_STATUS_DRAFT, header);
+    state.set_referring_organisation(header.organisation());
+  }
+  state.set_person_id(event.person_id());
+  *state.mutable_service() = event.service();
+  *state.mutable_details() = event.details();
+  state.set_priority(event.details().priority());
+  state.set_replaces(event.replaces());
+  state.set_onward_of(event.onward_of());
+}
+
 void Evolve(v1::ReferralState& state, const v1::ReferralSubmitted& event,
             const common::v1::EventHeader& header) {
   state.set_referral_id(header.stream_id());
   state.set_correlation_id(header.correlation_id());
-  state.set_status(v1::REFERRAL_STATUS_SUBMITTED);
+  Become(state, v1::REFERRAL_STATUS_SUBMITTED, header);
   *state.mutable_submit_time() = header.time();
   state.set_person_id(event.person_id());
   *state.mutable_service() = event.service();
@@ -29,14 +97,16 @@ void Evolve(v1::ReferralState& state, const v1::ReferralSubmitted& event,
   state.set_intake(event.intake());
   *state.mutable_missing_items() = event.missing_items();
   state.set_replaces(event.replaces());
+  state.set_onward_of(event.onward_of());
   state.set_referring_organisation(event.referring_organisation());
   if (event.has_partner_message()) Keep(state, event.partner_message());
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralDetailsProvided& event) {
   MergeDetails(*state.mutable_details(), event.details());
-  // After the triage the receiving service's priority holds.
-  if (event.details().priority() != v1::PRIORITY_UNSPECIFIED && !state.has_accept_time()) {
+  // Once the receiving service has decided on the priority, or on the referral, its own holds.
+  if (event.details().priority() != v1::PRIORITY_UNSPECIFIED && !state.has_accept_time() &&
+      state.priority_changes_size() == 0) {
     state.set_priority(event.details().priority());
   }
   *state.mutable_missing_items() = event.missing_items();
@@ -45,36 +115,134 @@ void Evolve(v1::ReferralState& state, const v1::ReferralDetailsProvided& event) 
 
 void Evolve(v1::ReferralState& state, const v1::ReferralAccepted& event,
             const common::v1::EventHeader& header) {
-  state.set_status(v1::REFERRAL_STATUS_ACCEPTED);
+  Become(state, v1::REFERRAL_STATUS_ACCEPTED, header);
   *state.mutable_accept_time() = header.time();
   state.clear_missing_items();
-  if (event.priority() != v1::PRIORITY_UNSPECIFIED) state.set_priority(event.priority());
+  ChangePriority(state, event.priority(), event.comment(), header);
   if (event.has_comment()) *state.mutable_comment() = event.comment();
 }
 
-void Evolve(v1::ReferralState& state, const v1::ReferralRejected& event) {
-  state.set_status(v1::REFERRAL_STATUS_REJECTED);
+void Evolve(v1::ReferralState& state, const v1::ReferralRejected& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_REJECTED, header);
   state.set_rejection_reason_code(event.reason_code());
   if (event.has_comment()) *state.mutable_comment() = event.comment();
 }
 
-void Evolve(v1::ReferralState& state, const v1::ReferralStarted& event) {
-  state.set_status(v1::REFERRAL_STATUS_ACTIVE);
-  state.set_worker_id(event.worker_id());
+void Evolve(v1::ReferralState& state, const v1::InformationRequested& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_INFO_REQUESTED, header);
+  v1::Inquiry& inquiry = *state.add_inquiries();
+  *inquiry.mutable_question() = event.question();
+  *inquiry.mutable_request_time() = header.time();
+  inquiry.set_asked_by(header.caller());
+}
+
+void Evolve(v1::ReferralState& state, const v1::InformationProvided& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_IN_TRIAGE, header);
+  if (state.inquiries_size() == 0) return;
+  v1::Inquiry& inquiry = *state.mutable_inquiries()->rbegin();
+  *inquiry.mutable_answer() = event.answer();
+  *inquiry.mutable_answer_time() = header.time();
+}
+
+void Evolve(v1::ReferralState& state, const v1::TriageOutcomeRecorded& event) {
+  state.set_triage_outcome(event.outcome());
+  state.set_advice(event.advice());
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralStarted& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_ACTIVE, header);
+  state.clear_paused_from();
+  state.clear_pause_reason_code();
+  PutInCharge(state, event.worker_id());
   state.set_first_contact_date(event.first_contact_date());
 }
 
-void Evolve(v1::ReferralState& state, const v1::ReferralCompleted& event) {
-  state.set_status(v1::REFERRAL_STATUS_COMPLETED);
+void Evolve(v1::ReferralState& state, const v1::ReferralPaused& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_PAUSED, header);
+  state.set_paused_from(event.paused_from());
+  state.set_pause_reason_code(event.reason_code());
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralResumed&,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_ACTIVE, header);
+  state.clear_paused_from();
+  state.clear_pause_reason_code();
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralCompleted& event,
+            const common::v1::EventHeader& header) {
   *state.mutable_outcomes() = event.outcomes();
   state.set_no_outcome_reason_code(event.no_outcome_reason_code());
   state.set_closed_date(event.closed_date());
+  Become(state, v1::REFERRAL_STATUS_COMPLETED, header);
 }
 
-void Evolve(v1::ReferralState& state, const v1::ReferralWithdrawn& event) {
-  state.set_status(v1::REFERRAL_STATUS_WITHDRAWN);
+void Evolve(v1::ReferralState& state, const v1::ReferralWithdrawn& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_WITHDRAWN, header);
   state.set_withdrawal_reason_code(event.reason_code());
   if (event.has_partner_message()) Keep(state, event.partner_message());
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralClosedAsNoContact& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_NO_CONTACT, header);
+  if (event.has_note()) *state.mutable_comment() = event.note();
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralDeclined& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_DECLINED, header);
+  state.set_decline_date(event.decision_date());
+  state.set_decline_reason_code(event.reason_code());
+  if (event.has_note()) *state.mutable_comment() = event.note();
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralEnteredInError& event,
+            const common::v1::EventHeader& header) {
+  Become(state, v1::REFERRAL_STATUS_ENTERED_IN_ERROR, header);
+  state.set_error_reason_code(event.reason_code());
+  if (event.has_note()) *state.mutable_comment() = event.note();
+  if (event.has_partner_message()) Keep(state, event.partner_message());
+}
+
+void Evolve(v1::ReferralState& state, const v1::PersonSignposted& event,
+            const common::v1::EventHeader& header) {
+  v1::Signpost& signpost =
+      state.referral_id().empty() ? *state.mutable_signpost() : *state.add_signposts();
+  signpost.set_person_id(event.person_id());
+  signpost.set_code(event.code());
+  signpost.set_service_name(event.service_name());
+  *signpost.mutable_signpost_time() = header.time();
+  signpost.set_organisation(header.organisation());
+}
+
+// INV-53: what is older than 12 months on the day of the event does not count any more.
+void Evolve(v1::ReferralState& state, const v1::CaseloadCounted& event) {
+  const v1::Caseload before = state.caseload();
+  v1::Caseload& caseload = *state.mutable_caseload();
+  caseload.Clear();
+  caseload.set_organisation(event.organisation());
+  caseload.set_worker_id(event.worker_id());
+  const std::string since = base::AddMonths(event.date(), -12);
+  for (int i = 0; i < before.dates_size(); ++i) {
+    if (before.dates(i) <= since) continue;
+    caseload.add_dates(before.dates(i));
+    caseload.add_counts(before.counts(i));
+  }
+  const int last = caseload.dates_size() - 1;
+  if (last >= 0 && caseload.dates(last) == event.date()) {
+    caseload.set_counts(last, caseload.counts(last) + 1);
+  } else {
+    caseload.add_dates(event.date());
+    caseload.add_counts(1);
+  }
 }
 
 // Ids are time-ordered: their complement puts the newest first.
@@ -96,25 +264,77 @@ void ReferralRules::Evolve(State& state, const Event& event) {
       referral::Evolve(state, event.referral_details_provided());
       break;
     case Event::kReferralTriageStarted:
-      state.set_status(v1::REFERRAL_STATUS_IN_TRIAGE);
+      Become(state, v1::REFERRAL_STATUS_IN_TRIAGE, header);
       break;
     case Event::kReferralAccepted:
       referral::Evolve(state, event.referral_accepted(), header);
       break;
     case Event::kReferralRejected:
-      referral::Evolve(state, event.referral_rejected());
+      referral::Evolve(state, event.referral_rejected(), header);
       break;
     case Event::kReferralStarted:
-      referral::Evolve(state, event.referral_started());
+      referral::Evolve(state, event.referral_started(), header);
       break;
     case Event::kReferralCompleted:
-      referral::Evolve(state, event.referral_completed());
+      referral::Evolve(state, event.referral_completed(), header);
       break;
     case Event::kReferralWithdrawn:
-      referral::Evolve(state, event.referral_withdrawn());
+      referral::Evolve(state, event.referral_withdrawn(), header);
       break;
     case Event::kSocialPrescribingCounted:
       state.set_counted(true);
+      KeepCode(state, event.social_prescribing_counted());
+      break;
+    case Event::kReferralDrafted:
+      referral::Evolve(state, event.referral_drafted(), header);
+      break;
+    case Event::kInformationRequested:
+      referral::Evolve(state, event.information_requested(), header);
+      break;
+    case Event::kInformationProvided:
+      referral::Evolve(state, event.information_provided(), header);
+      break;
+    case Event::kTriageOutcomeRecorded:
+      referral::Evolve(state, event.triage_outcome_recorded());
+      break;
+    case Event::kReferralPriorityChanged:
+      ChangePriority(state, event.referral_priority_changed().to(),
+                     event.referral_priority_changed().reason(), header);
+      break;
+    case Event::kWorkerAssigned:
+      PutInCharge(state, event.worker_assigned().worker_id());
+      break;
+    case Event::kReferralPaused:
+      referral::Evolve(state, event.referral_paused(), header);
+      break;
+    case Event::kReferralResumed:
+      referral::Evolve(state, event.referral_resumed(), header);
+      break;
+    case Event::kContactRecorded:
+      *state.add_contacts() = event.contact_recorded().contact();
+      break;
+    case Event::kReferralClosedAsNoContact:
+      referral::Evolve(state, event.referral_closed_as_no_contact(), header);
+      break;
+    case Event::kReferralDeclined:
+      referral::Evolve(state, event.referral_declined(), header);
+      break;
+    case Event::kSocialPrescribingDeclined:
+      KeepCode(state, event.social_prescribing_declined());
+      break;
+    case Event::kReferralEnteredInError:
+      referral::Evolve(state, event.referral_entered_in_error(), header);
+      break;
+    case Event::kSocialPrescribingRetracted:
+      TakeBack(state, event.social_prescribing_retracted().snomed_code());
+      break;
+    case Event::kPersonSignposted:
+      referral::Evolve(state, event.person_signposted(), header);
+      break;
+    case Event::kCaseloadCounted:
+      referral::Evolve(state, event.caseload_counted());
+      break;
+    case Event::kCaseloadWarningRaised:
       break;
     case Event::EVENT_NOT_SET:
       FETTLE_CHECK(false, "the referral service knows every event of its own journal");
@@ -123,6 +343,13 @@ void ReferralRules::Evolve(State& state, const Event& event) {
 }
 
 std::vector<base::Entry> ReferralRules::Index(const State& state) {
+  if (state.has_caseload()) {
+    return {{.index = kCaseloadIndex,
+             .key = CaseloadKey(state.caseload().organisation(), state.caseload().worker_id()),
+             .sort = "",
+             .unique = true}};
+  }
+  if (state.has_signpost()) return {};
   const std::string sort = NewestFirst(state.referral_id());
   const std::string& receiver = state.service().organisation();
   const bool is_draft = state.status() == v1::REFERRAL_STATUS_DRAFT;
@@ -136,10 +363,12 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
   for (const std::string& organisation : organisations) {
     list(kOrganisationIndex, OrganisationKey(organisation, state.status()));
   }
-  if (!state.worker_id().empty()) {
+  // Those without a worker are in the pool when they wait for one.
+  if (!state.worker_id().empty() || state.status() == v1::REFERRAL_STATUS_ACCEPTED) {
     list(kWorkerIndex, WorkerKey(receiver, state.worker_id(), state.status()));
   }
-  if (IsTerminal(state.status())) return entries;
+  // A draft asks nobody yet: it keeps no other referral out.
+  if (is_draft || IsTerminal(state.status())) return entries;
 
   entries.push_back({.index = kOpenIndex,
                      .key = OpenKey(state.person_id(), state.service().service_id()),
@@ -164,6 +393,8 @@ std::vector<base::Entry> ReferralRules::Facts(const Event& event) {
     message = &event.referral_details_provided().partner_message();
   } else if (event.referral_withdrawn().has_partner_message()) {
     message = &event.referral_withdrawn().partner_message();
+  } else if (event.referral_entered_in_error().has_partner_message()) {
+    message = &event.referral_entered_in_error().partner_message();
   }
   if (message == nullptr) return {};
   return {{.index = kMessageIndex,
@@ -172,6 +403,9 @@ std::vector<base::Entry> ReferralRules::Facts(const Event& event) {
            .unique = true}};
 }
 
-std::vector<std::string> ReferralRules::Subjects(const State& state) { return {state.person_id()}; }
+std::vector<std::string> ReferralRules::Subjects(const State& state) {
+  if (state.has_caseload()) return {};
+  return {state.has_signpost() ? state.signpost().person_id() : state.person_id()};
+}
 
 }  // namespace fettle::referral

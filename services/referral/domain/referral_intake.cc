@@ -1,4 +1,5 @@
-// How a referral comes and becomes complete: SubmitReferral, ProvideMissingDetails.
+// How a referral comes and becomes complete: SubmitReferral, DraftReferral, SubmitDraft,
+// ProvideMissingDetails.
 #include <algorithm>
 #include <utility>
 
@@ -93,6 +94,26 @@ absl::Status CheckReplaces(const v1::SubmitReferralRequest& request, const base:
   return absl::OkStatus();
 }
 
+// INV-34: an onward referral is of the same person and goes on with the same journey. Gives the
+// journey, empty when it is no onward referral.
+absl::StatusOr<std::string> JourneyOfParent(const std::string& onward_of,
+                                            const std::string& person_id,
+                                            const std::string& correlation_id,
+                                            const base::View& view, const base::Context& context) {
+  if (onward_of.empty()) return std::string();
+  FETTLE_ASSIGN_OR_RETURN(const v1::ReferralState* parent,
+                          FindReferral(view, onward_of, context.caller));
+  if (parent->person_id() != person_id) {
+    return base::InvalidField("onward_of", "ONWARD_OF_ANOTHER_PERSON",
+                              "a referral of the same person");
+  }
+  if (!correlation_id.empty() && correlation_id != parent->correlation_id()) {
+    return base::InvalidField("correlation_id", "JOURNEY_OF_ANOTHER_REFERRAL",
+                              "that of the referral which led to this one, or none (INV-34)");
+  }
+  return parent->correlation_id();
+}
+
 // INV-32: one open referral for a person and service.
 absl::Status CheckNoneOpen(const v1::SubmitReferralRequest& request, const base::View& view,
                            const base::Context& context) {
@@ -114,48 +135,12 @@ void FillEvidence(const base::Questions& questions, const base::Evidence& eviden
   }
 }
 
-}  // namespace
-
-base::Reads ReferralRules::ReadsOf(const v1::SubmitReferralRequest& request, const base::View&) {
-  base::Reads reads;
-  if (!request.replaces().empty()) reads.streams.push_back(request.replaces());
-  reads.unique.emplace_back(kOpenIndex,
-                            OpenKey(request.person_id(), request.service().service_id()));
-  if (request.has_partner_message()) {
-    reads.unique.emplace_back(kMessageIndex,
-                              MessageKey(request.partner_message().request_id(),
-                                         request.partner_message().correlation_id()));
-  }
-  return reads;
-}
-
-base::Questions ReferralRules::QuestionsOf(const v1::SubmitReferralRequest& request,
-                                           const base::View&) {
-  base::Questions questions;
-  questions.people = {request.person_id()};
-  // A partner's message brings the person's items and the referral in one breath.
-  questions.fresh_people = request.has_partner_message();
-  questions.seal_for = request.person_id();
-  questions.organisations = {ReceiverQuestion(request.service())};
-  const Organisation referrer = ReferrerQuestion(request.details());
-  if (!referrer.ods_code.empty()) questions.organisations.push_back(referrer);
-  return questions;
-}
-
-ReferralRules::Decided<v1::SubmitReferralResponse> ReferralRules::Decide(
-    const base::View& view, const v1::SubmitReferralRequest& request,
-    const base::Context& context) {
-  if (context.caller.organisation.empty()) {
-    return base::Refuse(absl::StatusCode::kPermissionDenied, "CALLER_WITHOUT_ORGANISATION",
-                        "a referral is submitted by somebody of an organisation");
-  }
-  FETTLE_RETURN_IF_ERROR(CheckIntake(request));
-  const base::Questions questions = QuestionsOf(request, view);
+// What a submission must hold, whoever makes it and whether it was a draft; `event` becomes what is
+// recorded of it.
+absl::Status CheckSubmission(const v1::SubmitReferralRequest& request,
+                             const base::Questions& questions, const base::View& view,
+                             const base::Context& context, v1::ReferralSubmitted& event) {
   const base::Evidence& evidence = *context.evidence;
-  FETTLE_RETURN_IF_ERROR(base::CheckEvidence(questions, evidence));
-  if (request.has_partner_message()) {
-    FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(request.partner_message(), view, context));
-  }
   const common::v1::PersonContext& person = *evidence.Person(request.person_id());
   FETTLE_RETURN_IF_ERROR(CheckPerson(person));
   FETTLE_RETURN_IF_ERROR(CheckReplaces(request, view, context));
@@ -182,38 +167,180 @@ ReferralRules::Decided<v1::SubmitReferralResponse> ReferralRules::Decide(
   }
   FETTLE_RETURN_IF_ERROR(CheckNoneOpen(request, view, context));
 
-  base::Decision<v1::SubmitReferralResponse> decision;
-  const std::string referral_id = context.ids->Next();
-  v1::ReferralSubmitted& submitted = *decision.Add<Event>(referral_id).mutable_referral_submitted();
-  submitted.set_person_id(request.person_id());
-  *submitted.mutable_service() = request.service();
-  *submitted.mutable_details() = details;
-  submitted.set_intake(request.intake());
-  submitted.mutable_missing_items()->Assign(missing.begin(), missing.end());
-  submitted.set_replaces(request.replaces());
+  event.set_person_id(request.person_id());
+  *event.mutable_service() = request.service();
+  *event.mutable_details() = details;
+  event.set_intake(request.intake());
+  event.mutable_missing_items()->Assign(missing.begin(), missing.end());
+  event.set_replaces(request.replaces());
+  event.set_onward_of(request.onward_of());
   if (request.has_partner_message()) {
-    *submitted.mutable_partner_message() = request.partner_message();
+    *event.mutable_partner_message() = request.partner_message();
   }
-  *submitted.mutable_person() = Recorded(person, context.today);
-  FillEvidence(questions, evidence, *submitted.mutable_organisations());
-  submitted.set_referring_organisation(context.caller.organisation);
-
-  decision.response.set_referral_id(referral_id);
-  decision.response.set_correlation_id(context.correlation_id);
-  *decision.response.mutable_missing_items() = submitted.missing_items();
-  return decision;
+  *event.mutable_person() = Recorded(person, context.today);
+  FillEvidence(questions, evidence, *event.mutable_organisations());
+  event.set_referring_organisation(context.caller.organisation);
+  return absl::OkStatus();
 }
 
-base::Reads ReferralRules::ReadsOf(const v1::ProvideMissingDetailsRequest& request,
-                                   const base::View&) {
+// INV-21: what is published of a draft that has changed is what was published of it at first.
+void Redraft(const v1::ReferralState& draft, const v1::ReferralDetails& details,
+             v1::ReferralDrafted& event) {
+  event.set_person_id(draft.person_id());
+  event.set_service_id(draft.service().service_id());
+  *event.mutable_service() = draft.service();
+  *event.mutable_details() = details;
+  event.set_replaces(draft.replaces());
+  event.set_onward_of(draft.onward_of());
+}
+
+// A draft as the request that it would be.
+v1::SubmitReferralRequest Submission(const v1::ReferralState& draft) {
+  v1::SubmitReferralRequest request;
+  request.set_person_id(draft.person_id());
+  *request.mutable_service() = draft.service();
+  *request.mutable_details() = draft.details();
+  request.set_intake(v1::INTAKE_DIRECT);
+  request.set_replaces(draft.replaces());
+  request.set_onward_of(draft.onward_of());
+  return request;
+}
+
+// The streams and entries that a submission looks at, without the referral's own.
+base::Reads ReadsOfSubmission(const v1::SubmitReferralRequest& request) {
   base::Reads reads;
-  reads.streams = {request.referral_id()};
+  if (!request.replaces().empty()) reads.streams.push_back(request.replaces());
+  if (!request.onward_of().empty()) reads.streams.push_back(request.onward_of());
+  reads.unique.emplace_back(kOpenIndex,
+                            OpenKey(request.person_id(), request.service().service_id()));
   if (request.has_partner_message()) {
     reads.unique.emplace_back(kMessageIndex,
                               MessageKey(request.partner_message().request_id(),
                                          request.partner_message().correlation_id()));
   }
   return reads;
+}
+
+}  // namespace
+
+base::Reads ReferralRules::ReadsOf(const v1::SubmitReferralRequest& request, const base::View&) {
+  return ReadsOfSubmission(request);
+}
+
+base::Questions ReferralRules::QuestionsOf(const v1::SubmitReferralRequest& request,
+                                           const base::View&) {
+  base::Questions questions;
+  questions.people = {request.person_id()};
+  // A partner's message brings the person's items and the referral in one breath.
+  questions.fresh_people = request.has_partner_message();
+  questions.seal_for = request.person_id();
+  questions.organisations = {ReceiverQuestion(request.service())};
+  const Organisation referrer = ReferrerQuestion(request.details());
+  if (!referrer.ods_code.empty()) questions.organisations.push_back(referrer);
+  return questions;
+}
+
+ReferralRules::Decided<v1::SubmitReferralResponse> ReferralRules::Decide(
+    const base::View& view, const v1::SubmitReferralRequest& request,
+    const base::Context& context) {
+  FETTLE_RETURN_IF_ERROR(RequireOrganisation(context.caller));
+  FETTLE_RETURN_IF_ERROR(CheckIntake(request));
+  const base::Questions questions = QuestionsOf(request, view);
+  FETTLE_RETURN_IF_ERROR(base::CheckEvidence(questions, *context.evidence));
+  if (request.has_partner_message()) {
+    FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(request.partner_message(), view, context));
+  }
+  FETTLE_ASSIGN_OR_RETURN(const std::string journey,
+                          JourneyOfParent(request.onward_of(), request.person_id(),
+                                          request.correlation_id(), view, context));
+
+  base::Decision<v1::SubmitReferralResponse> decision;
+  const std::string referral_id = context.ids->Next();
+  Event& event = decision.Add<Event>(referral_id);
+  v1::ReferralSubmitted& submitted = *event.mutable_referral_submitted();
+  FETTLE_RETURN_IF_ERROR(CheckSubmission(request, questions, view, context, submitted));
+  if (!journey.empty()) event.mutable_header()->set_correlation_id(journey);
+  decision.response.set_referral_id(referral_id);
+  decision.response.set_correlation_id(journey.empty() ? context.correlation_id : journey);
+  *decision.response.mutable_missing_items() = submitted.missing_items();
+  return decision;
+}
+
+base::Reads ReferralRules::ReadsOf(const v1::DraftReferralRequest& request, const base::View&) {
+  base::Reads reads;
+  if (!request.onward_of().empty()) reads.streams = {request.onward_of()};
+  return reads;
+}
+
+base::Questions ReferralRules::QuestionsOf(const v1::DraftReferralRequest& request,
+                                           const base::View&) {
+  base::Questions questions;
+  questions.people = {request.person_id()};
+  questions.seal_for = request.person_id();
+  return questions;
+}
+
+// Nothing of its content is checked before it is submitted, beyond its shape: it is a draft.
+ReferralRules::Decided<v1::DraftReferralResponse> ReferralRules::Decide(
+    const base::View& view, const v1::DraftReferralRequest& request, const base::Context& context) {
+  FETTLE_RETURN_IF_ERROR(RequireOrganisation(context.caller));
+  FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
+  FETTLE_ASSIGN_OR_RETURN(const std::string journey,
+                          JourneyOfParent(request.onward_of(), request.person_id(),
+                                          request.correlation_id(), view, context));
+
+  base::Decision<v1::DraftReferralResponse> decision;
+  const std::string referral_id = context.ids->Next();
+  Event& event = decision.Add<Event>(referral_id);
+  v1::ReferralDrafted& drafted = *event.mutable_referral_drafted();
+  drafted.set_person_id(request.person_id());
+  drafted.set_service_id(request.service().service_id());
+  *drafted.mutable_service() = request.service();
+  *drafted.mutable_details() = request.details();
+  drafted.set_replaces(request.replaces());
+  drafted.set_onward_of(request.onward_of());
+  if (!journey.empty()) event.mutable_header()->set_correlation_id(journey);
+  decision.response.set_referral_id(referral_id);
+  decision.response.set_correlation_id(journey.empty() ? context.correlation_id : journey);
+  return decision;
+}
+
+base::Reads ReferralRules::ReadsOf(const v1::SubmitDraftRequest& request, const base::View& view) {
+  base::Reads reads;
+  if (view.Has(request.referral_id())) {
+    if (const auto* draft = view.StateOf<State>(request.referral_id())) {
+      reads = ReadsOfSubmission(Submission(*draft));
+    }
+  }
+  reads.streams.insert(reads.streams.begin(), request.referral_id());
+  return reads;
+}
+
+base::Questions ReferralRules::QuestionsOf(const v1::SubmitDraftRequest& request,
+                                           const base::View& view) {
+  const auto* draft = view.StateOf<State>(request.referral_id());
+  return draft == nullptr ? base::Questions() : QuestionsOf(Submission(*draft), view);
+}
+
+ReferralRules::Decided<v1::SubmitDraftResponse> ReferralRules::Decide(
+    const base::View& view, const v1::SubmitDraftRequest& request, const base::Context& context) {
+  FETTLE_ASSIGN_OR_RETURN(const State* draft,
+                          FindReferral(view, request.referral_id(), context.caller));
+  FETTLE_RETURN_IF_ERROR(RequireReferrer(*draft, context.caller));
+  FETTLE_RETURN_IF_ERROR(RequireMayBecome(*draft, v1::REFERRAL_STATUS_SUBMITTED));
+  const base::Questions questions = QuestionsOf(request, view);
+  FETTLE_RETURN_IF_ERROR(base::CheckEvidence(questions, *context.evidence));
+
+  base::Decision<v1::SubmitDraftResponse> decision;
+  FETTLE_RETURN_IF_ERROR(
+      CheckSubmission(Submission(*draft), questions, view, context,
+                      *decision.Add<Event>(draft->referral_id()).mutable_referral_submitted()));
+  return decision;
+}
+
+base::Reads ReferralRules::ReadsOf(const v1::ProvideMissingDetailsRequest& request,
+                                   const base::View&) {
+  return ReadsWithMessage(request);
 }
 
 base::Questions ReferralRules::QuestionsOf(const v1::ProvideMissingDetailsRequest& request,
@@ -246,6 +373,11 @@ ReferralRules::Decided<v1::ProvideMissingDetailsResponse> ReferralRules::Decide(
                         "a closed referral does not change; a new one may replace it",
                         {{"status", std::string(StatusName(state->status()))}});
   }
+  const bool is_draft = state->status() == v1::REFERRAL_STATUS_DRAFT;
+  if (is_draft && request.has_partner_message()) {
+    return base::InvalidField("partner_message", "PARTNER_MESSAGE_NOT_EXPECTED",
+                              "none for a draft");
+  }
   const base::Questions questions = QuestionsOf(request, view);
   const base::Evidence& evidence = *context.evidence;
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(questions, evidence));
@@ -262,14 +394,19 @@ ReferralRules::Decided<v1::ProvideMissingDetailsResponse> ReferralRules::Decide(
   MergeDetails(details, request.details());
   const bool referrer_valid = IsValid(evidence, ReferrerQuestion(details));
   // What was allowed to be missing may still be; nothing that was there goes missing.
-  const bool may_lack =
-      state->intake() == v1::INTAKE_BARS_INCOMPLETE_ALLOWED && !state->has_accept_time();
+  const bool may_lack = is_draft || (state->intake() == v1::INTAKE_BARS_INCOMPLETE_ALLOWED &&
+                                     !state->has_accept_time());
   if (!may_lack && !referrer_valid) return ReferrerNotKnown();
 
   const common::v1::PersonContext& person = *evidence.Person(state->person_id());
   const std::vector<std::string> missing = MissingItems(person, details, referrer_valid);
   base::Decision<v1::ProvideMissingDetailsResponse> decision;
   decision.response.mutable_missing_items()->Assign(missing.begin(), missing.end());
+  if (is_draft) {
+    if (request.details().ByteSizeLong() == 0) return decision;
+    Redraft(*state, details, *decision.Add<Event>(state->referral_id()).mutable_referral_drafted());
+    return decision;
+  }
   const bool brings_something =
       request.has_partner_message() || request.details().ByteSizeLong() > 0;
   if (!brings_something && std::ranges::equal(missing, state->missing_items())) return decision;

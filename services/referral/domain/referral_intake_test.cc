@@ -408,6 +408,7 @@ TEST_F(ProvideTest, ReferrersPriorityHoldsUntilAccepted) {
   EXPECT_EQ(journal.StateOf(id)->priority(), v1::PRIORITY_URGENT);
   v1::AcceptReferralRequest accept = Accept(id);
   accept.set_priority(v1::PRIORITY_ROUTINE);
+  accept.mutable_comment()->set_text("the daughter has moved in");
   ASSERT_THAT(journal.When(accept), IsDone());
   ASSERT_THAT(journal.When(request), IsDone());
   EXPECT_EQ(journal.StateOf(id)->priority(), v1::PRIORITY_ROUTINE);

@@ -26,7 +26,8 @@ absl::StatusOr<Found> Find(const base::Snapshot& snapshot, std::string_view refe
   Found found;
   FETTLE_ASSIGN_OR_RETURN(found.stream, snapshot.Load(referral_id));
   const auto* state = static_cast<const v1::ReferralState*>(found.stream.state.get());
-  if (found.stream.version > 0 && (IsReferrer(*state, caller) || IsReceiver(*state, caller))) {
+  if (found.stream.version > 0 && !state->referral_id().empty() &&
+      (IsReferrer(*state, caller) || IsReceiver(*state, caller))) {
     found.state = state;
   }
   return found;
@@ -55,6 +56,14 @@ v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
   if (state.has_update_time()) *referral.mutable_update_time() = state.update_time();
   referral.set_intake(state.intake());
   referral.set_referring_organisation(state.referring_organisation());
+  referral.set_paused_from(state.paused_from());
+  referral.set_pause_reason_code(state.pause_reason_code());
+  referral.set_triage_outcome(state.triage_outcome());
+  referral.set_advice(state.advice());
+  referral.set_decline_date(state.decline_date());
+  referral.set_decline_reason_code(state.decline_reason_code());
+  referral.set_onward_of(state.onward_of());
+  referral.set_error_reason_code(state.error_reason_code());
   return referral;
 }
 
@@ -88,12 +97,13 @@ absl::StatusOr<std::vector<StatusList>> ListsOf(const v1::ListReferralsRequest& 
   std::vector<StatusList> lists;
   for (int status = v1::REFERRAL_STATUS_DRAFT; status <= v1::ReferralStatus_MAX; ++status) {
     const auto wanted = static_cast<v1::ReferralStatus>(status);
+    if (request.pooled() && wanted != v1::REFERRAL_STATUS_ACCEPTED) continue;
     if (request.status() != v1::REFERRAL_STATUS_UNSPECIFIED ? wanted != request.status()
                                                             : IsTerminal(wanted)) {
       continue;
     }
     lists.push_back({.status = wanted,
-                     .key = request.worker_id().empty()
+                     .key = request.worker_id().empty() && !request.pooled()
                                 ? OrganisationKey(organisation, wanted)
                                 : WorkerKey(organisation, request.worker_id(), wanted),
                      .after = "",
@@ -131,6 +141,10 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
   *referral.mutable_details() = found.state->details();
   if (found.state->has_comment()) *referral.mutable_comment() = found.state->comment();
   *referral.mutable_outcomes() = found.state->outcomes();
+  *referral.mutable_inquiries() = found.state->inquiries();
+  *referral.mutable_contacts() = found.state->contacts();
+  *referral.mutable_priority_changes() = found.state->priority_changes();
+  *referral.mutable_signposts() = found.state->signposts();
   response.set_position(snapshot.position());
   return response;
 }
@@ -145,7 +159,13 @@ absl::StatusOr<v1::ListReferralsResponse> ReferralRules::Answer(
   if (page_size < 0 || page_size > kPageSizeMax) {
     return base::InvalidField("page.page_size", "PAGE_SIZE_NOT_VALID", "1 to 200, or 0 for 50");
   }
-  const int index = request.worker_id().empty() ? kOrganisationIndex : kWorkerIndex;
+  if (request.pooled() &&
+      (!request.worker_id().empty() || request.status() != v1::REFERRAL_STATUS_UNSPECIFIED)) {
+    return base::InvalidField("pooled", "FILTERS_EXCLUDE_EACH_OTHER",
+                              "without worker_id and status");
+  }
+  const bool of_all = request.worker_id().empty() && !request.pooled();
+  const int index = of_all ? kOrganisationIndex : kWorkerIndex;
   FETTLE_ASSIGN_OR_RETURN(std::vector<StatusList> lists,
                           ListsOf(request, context.caller.organisation));
   for (StatusList& list : lists) FETTLE_RETURN_IF_ERROR(list.Advance(snapshot, index));

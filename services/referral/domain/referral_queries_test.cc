@@ -64,7 +64,7 @@ TEST_F(QueriesTest, BothOrganisationsSeeAllOfIt) {
     const v1::Referral& referral = response->referral();
     EXPECT_EQ(referral.referral_id(), id);
     EXPECT_EQ(referral.version(), 6);
-    EXPECT_EQ(response->position(), 6);
+    EXPECT_EQ(response->position(), 7) << "the worker's caseload has one too";
     EXPECT_EQ(referral.status(), v1::REFERRAL_STATUS_COMPLETED);
     EXPECT_EQ(referral.details().referrer().organisation(), kPractice);
     EXPECT_EQ(referral.referring_organisation(), kPractice);
@@ -235,6 +235,27 @@ TEST_F(QueriesTest, Inv158FindsTheOpenReferralOfACase) {
   ASSERT_THAT(journal.When(Withdraw(id)), base::IsDone());
   EXPECT_EQ(journal.Ask(request)->open_referral_id(), "") << "closed";
   EXPECT_EQ(journal.Ask(FindMessage(moved))->referral_id(), id) << "ids are taken for ever";
+}
+
+// A link worker's choice of what to take on: accepted, and nobody in charge.
+TEST_F(QueriesTest, PooledAreThoseThatWaitForAWorker) {
+  const std::string first = Accepted();
+  AsReferrer();
+  const std::string second = Submitted(Submit(kOtherPerson));
+  ASSERT_THAT(journal.When(Triage(second)), base::IsDone());
+  v1::ListReferralsRequest request;
+  request.set_pooled(true);
+  EXPECT_THAT(Pages(request, 10), ElementsAre(ElementsAre(first)));
+  ASSERT_THAT(journal.When(Accept(second)), base::IsDone());
+  EXPECT_THAT(Pages(request, 1), ElementsAre(ElementsAre(second), ElementsAre(first)));
+  ASSERT_THAT(journal.When(Assign(first)), base::IsDone());
+  EXPECT_THAT(Pages(request, 10), ElementsAre(ElementsAre(second)));
+  request.set_worker_id("worker-1");
+  EXPECT_THAT(journal.Ask(request), RefusedField("pooled", "FILTERS_EXCLUDE_EACH_OTHER"));
+  // The stream of a caseload is no referral.
+  const auto caseload = journal.Holder(kCaseloadIndex, CaseloadKey(kProvider, "worker-1"));
+  ASSERT_TRUE(caseload.has_value());
+  EXPECT_THAT(journal.Ask(Get(*caseload)), RefusedNotFound());
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The rules of a referral's life: pure functions on the messages of fettle.referral.v1
-// (libs/base/decide.h says how they are run). One stream a referral.
+// (libs/base/decide.h says how they are run). One stream a referral; beside them one for each
+// worker's caseload, and one for each signpost that belongs to no referral.
 #ifndef FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
 #define FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
 
@@ -29,21 +30,42 @@ enum ReferralIndex : int {
   kOrganisationIndex = 4,
   // Organisation, worker and status -> the worker's referrals, newest first.
   kWorkerIndex = 5,
+  // Unique: organisation and worker -> the stream of the worker's caseload.
+  kCaseloadIndex = 6,
 };
 
 // Messages of a partner about one referral: more are refused, so that its state stays small.
 inline constexpr int kPartnerMessagesMax = 1000;
+// Likewise of what its people record.
+inline constexpr int kInquiriesMax = 20;
+inline constexpr int kContactsMax = 200;
+inline constexpr int kPriorityChangesMax = 50;
+inline constexpr int kSignpostsMax = 50;
+// Workers who have been in charge of a referral: the first of more are forgotten.
+inline constexpr int kWorkersMax = 50;
+
+// INV-29: days with an attempt before a referral is closed as no contact.
+inline constexpr int kNoContactDaysMin = 3;
+// INV-53: referrals that a worker takes on in 12 months without a warning.
+inline constexpr int kCaseloadMax = 250;
 
 struct ReferralRules {
   using Event = v1::ReferralEvent;
   using State = v1::ReferralState;
   static constexpr std::string_view kService = "referral";
-  static constexpr int64_t kCodeVersion = 1;
+  static constexpr int64_t kCodeVersion = 2;
 
   static base::Reads ReadsOf(const v1::SubmitReferralRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::ProvideMissingDetailsRequest& request,
                              const base::View& view);
   static base::Reads ReadsOf(const v1::WithdrawReferralRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::MarkEnteredInErrorRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::DraftReferralRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::SubmitDraftRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::AssignWorkerRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::HandOverReferralRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::StartReferralRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::RecordSignpostRequest& request, const base::View& view);
   template <class Request>
   requires requires(const Request& request) { request.referral_id(); }
   static base::Reads ReadsOf(const Request& request, const base::View&) {
@@ -54,7 +76,18 @@ struct ReferralRules {
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::ProvideMissingDetailsRequest& request,
                                      const base::View& view);
+  static base::Questions QuestionsOf(const v1::DraftReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::SubmitDraftRequest& request, const base::View& view);
   static base::Questions QuestionsOf(const v1::StartTriageRequest& request, const base::View& view);
+  static base::Questions QuestionsOf(const v1::ResumeReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RecordTriageOutcomeRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::DeclineReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RecordSignpostRequest& request,
+                                     const base::View& view);
   static base::Questions QuestionsOf(const v1::AcceptReferralRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::StartReferralRequest& request,
@@ -92,6 +125,52 @@ struct ReferralRules {
   static Decided<v1::WithdrawReferralResponse> Decide(const base::View& view,
                                                       const v1::WithdrawReferralRequest& request,
                                                       const base::Context& context);
+
+  static Decided<v1::DraftReferralResponse> Decide(const base::View& view,
+                                                   const v1::DraftReferralRequest& request,
+                                                   const base::Context& context);
+  static Decided<v1::SubmitDraftResponse> Decide(const base::View& view,
+                                                 const v1::SubmitDraftRequest& request,
+                                                 const base::Context& context);
+  static Decided<v1::RequestInformationResponse> Decide(
+      const base::View& view, const v1::RequestInformationRequest& request,
+      const base::Context& context);
+  static Decided<v1::ProvideInformationResponse> Decide(
+      const base::View& view, const v1::ProvideInformationRequest& request,
+      const base::Context& context);
+  static Decided<v1::RecordTriageOutcomeResponse> Decide(
+      const base::View& view, const v1::RecordTriageOutcomeRequest& request,
+      const base::Context& context);
+  static Decided<v1::ChangePriorityResponse> Decide(const base::View& view,
+                                                    const v1::ChangePriorityRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::AssignWorkerResponse> Decide(const base::View& view,
+                                                  const v1::AssignWorkerRequest& request,
+                                                  const base::Context& context);
+  static Decided<v1::HandOverReferralResponse> Decide(const base::View& view,
+                                                      const v1::HandOverReferralRequest& request,
+                                                      const base::Context& context);
+  static Decided<v1::PauseReferralResponse> Decide(const base::View& view,
+                                                   const v1::PauseReferralRequest& request,
+                                                   const base::Context& context);
+  static Decided<v1::ResumeReferralResponse> Decide(const base::View& view,
+                                                    const v1::ResumeReferralRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::RecordContactResponse> Decide(const base::View& view,
+                                                   const v1::RecordContactRequest& request,
+                                                   const base::Context& context);
+  static Decided<v1::CloseAsNoContactResponse> Decide(const base::View& view,
+                                                      const v1::CloseAsNoContactRequest& request,
+                                                      const base::Context& context);
+  static Decided<v1::DeclineReferralResponse> Decide(const base::View& view,
+                                                     const v1::DeclineReferralRequest& request,
+                                                     const base::Context& context);
+  static Decided<v1::MarkEnteredInErrorResponse> Decide(
+      const base::View& view, const v1::MarkEnteredInErrorRequest& request,
+      const base::Context& context);
+  static Decided<v1::RecordSignpostResponse> Decide(const base::View& view,
+                                                    const v1::RecordSignpostRequest& request,
+                                                    const base::Context& context);
 
   static void Evolve(State& state, const Event& event);
   static std::vector<base::Entry> Index(const State& state);

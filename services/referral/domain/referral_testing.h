@@ -27,7 +27,10 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
  protected:
   using State = v1::ReferralState;
 
-  ReferralTest() {
+  ReferralTest() { Settle(); }
+
+  // Fills an empty journal with the people and organisations that other services know.
+  void Settle() {
     for (const char* id : {kPerson, kOtherPerson}) {
       common::v1::PersonContext& person = journal.people[id];
       person.set_person_id(id);
@@ -139,6 +142,111 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
     request.set_closed_date(kToday);
     return request;
   }
+  static v1::RecordTriageOutcomeRequest TriageOutcome(
+      const std::string& id,
+      v1::TriageOutcome outcome = v1::TRIAGE_OUTCOME_ACCEPT_REFER_BOOK_LATER) {
+    v1::RecordTriageOutcomeRequest request;
+    request.set_referral_id(id);
+    request.set_outcome(outcome);
+    request.mutable_comment()->set_text("needs company");
+    if (outcome == v1::TRIAGE_OUTCOME_RETURN_TO_REFERRER_WITH_ADVICE) {
+      request.set_advice(v1::ADVICE_ONLY_NO_REFERRAL_RECOMMENDED);
+      request.set_reason_code("23");
+    }
+    return request;
+  }
+  static v1::RequestInformationRequest RequestInformation(const std::string& id) {
+    v1::RequestInformationRequest request;
+    request.set_referral_id(id);
+    request.mutable_question()->set_text("who has the key?");
+    return request;
+  }
+  static v1::ProvideInformationRequest ProvideInformation(const std::string& id) {
+    v1::ProvideInformationRequest request;
+    request.set_referral_id(id);
+    request.mutable_answer()->set_text("the neighbour");
+    return request;
+  }
+  static v1::ChangePriorityRequest ChangePriority(const std::string& id, v1::Priority priority) {
+    v1::ChangePriorityRequest request;
+    request.set_referral_id(id);
+    request.set_priority(priority);
+    request.mutable_reason()->set_text("lives alone now");
+    return request;
+  }
+  static v1::AssignWorkerRequest Assign(const std::string& id,
+                                        const std::string& worker = "worker-1") {
+    v1::AssignWorkerRequest request;
+    request.set_referral_id(id);
+    request.set_worker_id(worker);
+    return request;
+  }
+  static v1::HandOverReferralRequest HandOver(const std::string& id, const std::string& worker) {
+    v1::HandOverReferralRequest request;
+    request.set_referral_id(id);
+    request.set_worker_id(worker);
+    request.mutable_note()->set_text("prefers mornings");
+    return request;
+  }
+  static v1::PauseReferralRequest Pause(const std::string& id) {
+    v1::PauseReferralRequest request;
+    request.set_referral_id(id);
+    request.set_reason_code("IN_HOSPITAL");
+    return request;
+  }
+  static v1::ResumeReferralRequest Resume(const std::string& id) {
+    v1::ResumeReferralRequest request;
+    request.set_referral_id(id);
+    return request;
+  }
+  v1::RecordContactRequest Contact(
+      const std::string& id, v1::ContactOutcome outcome = v1::CONTACT_OUTCOME_NO_ANSWER) const {
+    v1::RecordContactRequest request;
+    request.set_referral_id(id);
+    *request.mutable_contact()->mutable_time() = ToTimestamp(journal.now);
+    request.mutable_contact()->set_channel(v1::CONTACT_CHANNEL_TELEPHONE);
+    request.mutable_contact()->set_outcome(outcome);
+    request.mutable_contact()->set_worker_id("worker-1");
+    return request;
+  }
+  static v1::CloseAsNoContactRequest CloseAsNoContact(const std::string& id) {
+    v1::CloseAsNoContactRequest request;
+    request.set_referral_id(id);
+    return request;
+  }
+  v1::DeclineReferralRequest Decline(const std::string& id) const {
+    v1::DeclineReferralRequest request;
+    request.set_referral_id(id);
+    request.set_decision_date(journal.today());
+    return request;
+  }
+  static v1::MarkEnteredInErrorRequest MarkInError(const std::string& id) {
+    v1::MarkEnteredInErrorRequest request;
+    request.set_referral_id(id);
+    request.set_reason_code("WRONG_PERSON");
+    return request;
+  }
+  static v1::SubmitDraftRequest SubmitDraft(const std::string& id) {
+    v1::SubmitDraftRequest request;
+    request.set_referral_id(id);
+    return request;
+  }
+  static v1::DraftReferralRequest Draft(const std::string& person = kPerson,
+                                        const std::string& service = kService) {
+    v1::DraftReferralRequest request;
+    request.set_person_id(person);
+    request.mutable_service()->set_service_id(service);
+    request.mutable_service()->set_organisation(kProvider);
+    *request.mutable_details() = CompleteDetails();
+    return request;
+  }
+  static v1::RecordSignpostRequest Signpost(const std::string& person = kPerson) {
+    v1::RecordSignpostRequest request;
+    request.set_person_id(person);
+    request.set_code("WALKING_GROUP");
+    request.set_service_name("Tuesday walkers");
+    return request;
+  }
   static v1::WithdrawReferralRequest Withdraw(const std::string& id) {
     v1::WithdrawReferralRequest request;
     request.set_referral_id(id);
@@ -171,13 +279,22 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
     return id;
   }
 
-  // A referral in any state, also those that no command reaches yet; `referrer` and `receiver` are
+  std::string Drafted(const v1::DraftReferralRequest& request = Draft()) {
+    AsReferrer();
+    const auto done = journal.When(request);
+    EXPECT_THAT(done, base::IsDone());
+    return done.ok() ? done->response.referral_id() : kNobody;
+  }
+
+  static google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+    return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
+  }
+
+  // A referral in any state, without the way there; `referrer` and `receiver` are
   // its organisations.
   State StateIn(v1::ReferralStatus status, const std::string& id, const std::string& referrer,
                 const std::string& receiver) const {
-    const google::protobuf::Timestamp time =
-        google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
-            absl::ToUnixNanos(journal.now - absl::Hours(1)));
+    const google::protobuf::Timestamp time = ToTimestamp(journal.now - absl::Hours(1));
     State state;
     state.set_referral_id(id);
     state.set_status(status);
@@ -198,6 +315,17 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
       state.set_worker_id("worker-1");
       state.set_first_contact_date(kToday);
       state.set_counted(true);
+    }
+    if (status == v1::REFERRAL_STATUS_PAUSED) state.set_paused_from(v1::REFERRAL_STATUS_ACTIVE);
+    if (status == v1::REFERRAL_STATUS_INFO_REQUESTED) {
+      state.add_inquiries()->mutable_question()->set_sealed("who has the key?");
+    }
+    for (int day = 1; status >= v1::REFERRAL_STATUS_ACCEPTED && day <= kNoContactDaysMin; ++day) {
+      v1::Contact& contact = *state.add_contacts();
+      *contact.mutable_time() = ToTimestamp(journal.now - day * absl::Hours(24));
+      contact.set_channel(v1::CONTACT_CHANNEL_TELEPHONE);
+      contact.set_outcome(v1::CONTACT_OUTCOME_NO_ANSWER);
+      contact.set_worker_id("worker-1");
     }
     return state;
   }
