@@ -52,7 +52,7 @@ v1::Demographics Named(const std::string& first, const std::string& family,
   return person;
 }
 
-TEST_F(PersonDoorTest, Inv1Inv3NumbersAreNormalisedAndChecked) {
+TEST_F(PersonDoorTest, Inv1Inv3NumbersAreNormalisedAndChecked) {  // INV-1, INV-3
   for (const char* text : {"999 000 0018", "999-000-0018", "9990000018"}) {
     const auto request = Prepared(Numbered(text));
     ASSERT_THAT(request, IsDone());
@@ -64,11 +64,11 @@ TEST_F(PersonDoorTest, Inv1Inv3NumbersAreNormalisedAndChecked) {
   EXPECT_EQ(DigestsOf(Numbered("")).number_check(), v1::NUMBER_CHECK_ABSENT);
 }
 
-TEST_F(PersonDoorTest, Inv5TenEqualDigitsFail) {
+TEST_F(PersonDoorTest, Inv5TenEqualDigitsFail) {  // INV-5
   EXPECT_EQ(DigestsOf(Numbered("9999999999")).number_check(), v1::NUMBER_CHECK_FAILED);
 }
 
-TEST_F(PersonDoorTest, Inv9DigestsAreNotTheNumberAndNeedTheKey) {
+TEST_F(PersonDoorTest, Inv9DigestsAreNotTheNumberAndNeedTheKey) {  // INV-9
   const std::string digest = DigestsOf(Numbered("9990000018")).nhs_number();
   EXPECT_EQ(digest.size(), seal::kBlindDigestBytes);
   const PersonDoor other("another key of 32 bytes, not ours", nullptr, &clock_);
@@ -78,7 +78,7 @@ TEST_F(PersonDoorTest, Inv9DigestsAreNotTheNumberAndNeedTheKey) {
   EXPECT_NE(request.digests().nhs_number(), digest);
 }
 
-TEST_F(PersonDoorTest, Inv14ABirthDateIsNotInTheFutureNorOfTheDeadOfOld) {
+TEST_F(PersonDoorTest, Inv14ABirthDateIsNotInTheFutureNorOfTheDeadOfOld) {  // INV-14
   v1::Demographics person;
   person.mutable_birth_date()->set_text("2025-03-17");
   EXPECT_THAT(Prepared(person), IsDone());

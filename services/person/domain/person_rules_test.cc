@@ -142,7 +142,7 @@ TEST_F(PersonTest, WhatTheRecordLackedIsBrought) {
   EXPECT_EQ(Of(kOne).gp_practice(), "A1001");
 }
 
-TEST_F(PersonTest, Inv8ANumberIsTheCurrentOneOfAtMostOnePerson) {
+TEST_F(PersonTest, Inv8ANumberIsTheCurrentOneOfAtMostOnePerson) {  // INV-8
   ASSERT_THAT(journal.When(Ensure(kOne, "1")), IsDone());
   for (const std::string born : {"born-2", ""}) {
     auto other = journal.When(Ensure(born.empty() ? kThree : kTwo, "1", born));
@@ -155,7 +155,7 @@ TEST_F(PersonTest, Inv8ANumberIsTheCurrentOneOfAtMostOnePerson) {
   EXPECT_EQ(FoundBy("1"), kOne);
 }
 
-TEST_F(PersonTest, Inv8AfterAMergeTheOldNumberLeadsToWhoStands) {
+TEST_F(PersonTest, Inv8AfterAMergeTheOldNumberLeadsToWhoStands) {  // INV-8
   ASSERT_THAT(journal.When(Ensure(kOne, "1")), IsDone());
   ASSERT_THAT(journal.When(Ensure(kTwo, "2")), IsDone());
   ASSERT_THAT(journal.When(Ensure(kThree, "3")), IsDone());
@@ -196,7 +196,7 @@ TEST_F(PersonTest, AMergeNeedsTwoPeopleWhoStand) {
   EXPECT_THAT(journal.When(merge), RefusedWith(StatusCode::kFailedPrecondition, "PERSON_MERGED"));
 }
 
-TEST_F(PersonTest, Inv4StrictRefusesAWrongNumberAndLenientKeepsItAsNotTraced) {
+TEST_F(PersonTest, Inv4StrictRefusesAWrongNumberAndLenientKeepsItAsNotTraced) {  // INV-4
   v1::EnsurePersonRequest wrong = Ensure(kOne, "9");
   wrong.mutable_digests()->set_number_check(v1::NUMBER_CHECK_FAILED);
   EXPECT_THAT(journal.When(wrong), RefusedField("demographics.nhs_number", "NHS_NUMBER_INVALID"));
@@ -212,7 +212,7 @@ TEST_F(PersonTest, Inv4StrictRefusesAWrongNumberAndLenientKeepsItAsNotTraced) {
   EXPECT_EQ(next->response.person_id(), kTwo);
 }
 
-TEST_F(PersonTest, Inv7WithoutANumberTheStatusSaysWhyAndNameAndBirthDateStandIn) {
+TEST_F(PersonTest, Inv7WithoutANumberTheStatusSaysWhyAndNameAndBirthDateStandIn) {  // INV-7
   v1::EnsurePersonRequest request = Ensure(kOne, "");
   for (int status = 0; status <= 8; ++status) {
     request.set_nhs_number_status(static_cast<v1::NhsNumberStatus>(status));
@@ -248,7 +248,7 @@ TEST_F(PersonTest, AnIncompleteCaseOfALenientPartnerIsTakenAndListsWhatIsMissing
               testing::ElementsAre("first_name", "family_name", "date_of_birth", "gp_practice"));
 }
 
-TEST_F(PersonTest, Inv10ANewRecordNamesOrganisationsThatAreKnownAndOpen) {
+TEST_F(PersonTest, Inv10ANewRecordNamesOrganisationsThatAreKnownAndOpen) {  // INV-10
   v1::EnsurePersonRequest request = Ensure(kOne, "1");
   request.set_gp_practice("B2002");
   EXPECT_THAT(journal.When(request), RefusedField("gp_practice", "ORGANISATION_NOT_KNOWN"));
@@ -285,7 +285,7 @@ TEST_F(PersonTest, OrganisationsChangeAndTheSameAgainIsNoEvent) {
   EXPECT_THAT(journal.When(orphan), RefusedField("organisation.icb", "ICB_NOT_KNOWN"));
 }
 
-TEST_F(PersonTest, Inv11AnEthnicCategoryIsOfTheList) {
+TEST_F(PersonTest, Inv11AnEthnicCategoryIsOfTheList) {  // INV-11
   v1::EnsurePersonRequest request = Ensure(kOne, "1");
   request.set_ethnic_category("I");
   EXPECT_THAT(journal.When(request), RefusedField("ethnic_category", "ETHNIC_CATEGORY_UNKNOWN"));
@@ -375,7 +375,7 @@ TEST_F(PersonTest, QueriesFindWhoIsThereAndNobodyElse) {
   EXPECT_EQ(icbs->organisations(0).ods_code(), "QWO");
 }
 
-TEST_F(PersonTest, Inv8TheHistoryOfNumbersIsKeptWithItsDays) {
+TEST_F(PersonTest, Inv8TheHistoryOfNumbersIsKeptWithItsDays) {  // INV-8
   ASSERT_THAT(journal.When(Ensure(kOne, "1")), IsDone());
   const std::string first_day = journal.today();
   journal.now += absl::Hours(72);
@@ -408,7 +408,7 @@ TEST_F(PersonTest, ARecordKeepsSoManyNumbersAndNoMore) {
               RefusedWith(StatusCode::kFailedPrecondition, "TOO_MANY_NUMBERS"));
 }
 
-TEST_F(PersonTest, Inv4ANumberThatFailsNeverTakesThePlaceOfOneThatPassed) {
+TEST_F(PersonTest, Inv4ANumberThatFailsNeverTakesThePlaceOfOneThatPassed) {  // INV-4
   ASSERT_THAT(journal.When(Ensure(kOne, "1")), IsDone());
   v1::UpdatePersonRequest update = ChangeNumber(kOne, "9");
   update.mutable_digests()->set_number_check(v1::NUMBER_CHECK_FAILED);
@@ -419,7 +419,7 @@ TEST_F(PersonTest, Inv4ANumberThatFailsNeverTakesThePlaceOfOneThatPassed) {
   EXPECT_EQ(Of(kOne).nhs_number_status(), v1::NHS_NUMBER_STATUS_PRESENT_AND_VERIFIED);
 }
 
-TEST_F(PersonTest, Inv4ANumberThatFailsIsNeverVerifiedWhateverIsSaidLater) {
+TEST_F(PersonTest, Inv4ANumberThatFailsIsNeverVerifiedWhateverIsSaidLater) {  // INV-4
   v1::EnsurePersonRequest wrong = Ensure(kOne, "9");
   wrong.mutable_digests()->set_number_check(v1::NUMBER_CHECK_FAILED);
   wrong.set_number_policy(v1::NUMBER_POLICY_LENIENT);
@@ -433,7 +433,7 @@ TEST_F(PersonTest, Inv4ANumberThatFailsIsNeverVerifiedWhateverIsSaidLater) {
   EXPECT_EQ(Of(kOne).nhs_number_status(), v1::NHS_NUMBER_STATUS_PRESENT_NOT_TRACED);
 }
 
-TEST_F(PersonTest, Inv9StreamsAndKeysHoldNoNumber) {
+TEST_F(PersonTest, Inv9StreamsAndKeysHoldNoNumber) {  // INV-9
   ASSERT_THAT(journal.When(Ensure(kOne, "9990000018")), IsDone());
   for (const std::string& id : journal.StreamIds()) {
     EXPECT_TRUE(base::IsUuid(id));
@@ -487,7 +487,7 @@ TEST_F(PersonTest, ConflictsAreListedUntilTheyAreResolved) {
   EXPECT_EQ(journal.Ask(v1::ListNumberConflictsRequest())->conflicts_size(), 0);
 }
 
-TEST_F(PersonTest, Inv8AFormerNumberMovesWithoutTheOneOfNow) {
+TEST_F(PersonTest, Inv8AFormerNumberMovesWithoutTheOneOfNow) {  // INV-8
   ASSERT_THAT(journal.When(Ensure(kOne, "1")), IsDone());
   ASSERT_THAT(journal.When(ChangeNumber(kOne, "2")), IsDone());
   ASSERT_THAT(journal.When(Ensure(kTwo, "1", "born-2")), IsDone());
@@ -599,7 +599,7 @@ TEST_F(PersonTest, MergedAndUnknownPeopleAreChangedByNoCommand) {
 
 // Goal: nothing says how to reach a restricted person. Method: every event and every answer of
 // every role is searched for the words that the person was registered with.
-TEST_F(PersonTest, Inv139NobodySeesHowToReachARestrictedPerson) {
+TEST_F(PersonTest, Inv139NobodySeesHowToReachARestrictedPerson) {  // INV-139
   v1::EnsurePersonRequest request = Ensure(kOne, "1");
   request.set_restricted(true);
   v1::Demographics& person = *request.mutable_demographics();
@@ -637,7 +637,7 @@ TEST_F(PersonTest, Inv139NobodySeesHowToReachARestrictedPerson) {
   EXPECT_EQ(context.icb(), "QWO");
 }
 
-TEST_F(PersonTest, Inv139ARestrictionHoldsFromItsDayUntilItIsLifted) {
+TEST_F(PersonTest, Inv139ARestrictionHoldsFromItsDayUntilItIsLifted) {  // INV-139
   v1::EnsurePersonRequest request = Ensure(kOne, "1");
   request.mutable_demographics()->mutable_telephone()->set_text("0113 496 0000");
   ASSERT_THAT(journal.When(request), IsDone());
@@ -655,7 +655,7 @@ TEST_F(PersonTest, Inv139ARestrictionHoldsFromItsDayUntilItIsLifted) {
   EXPECT_EQ(ContextOf(kOne).gp_practice(), "A1001");
 }
 
-TEST_F(PersonTest, Inv139WhoIsFoundAsRestrictedIsRestrictedFromThenOn) {
+TEST_F(PersonTest, Inv139WhoIsFoundAsRestrictedIsRestrictedFromThenOn) {  // INV-139
   v1::EnsurePersonRequest poor = Ensure(kOne, "1");
   poor.clear_gp_practice();
   ASSERT_THAT(journal.When(poor), IsDone());
@@ -673,7 +673,7 @@ TEST_F(PersonTest, Inv139WhoIsFoundAsRestrictedIsRestrictedFromThenOn) {
   EXPECT_TRUE(Of(kOne).restricted());
 }
 
-TEST_F(PersonTest, Inv12NotStatedAndNotKnownAreKeptApart) {
+TEST_F(PersonTest, Inv12NotStatedAndNotKnownAreKeptApart) {  // INV-12
   v1::EnsurePersonRequest request = Ensure(kOne, "1");
   request.set_ethnic_category("99");
   ASSERT_THAT(journal.When(request), IsDone());
@@ -688,7 +688,7 @@ TEST_F(PersonTest, Inv12NotStatedAndNotKnownAreKeptApart) {
   EXPECT_EQ(Get(kOne).ethnic_category(), "Z");
 }
 
-TEST_F(PersonTest, Inv13ADecileHasItsEditionAndIsOfTheAddress) {
+TEST_F(PersonTest, Inv13ADecileHasItsEditionAndIsOfTheAddress) {  // INV-13
   v1::EnsurePersonRequest request = Ensure(kOne, "1");
   request.mutable_imd()->set_decile(1);
   request.mutable_imd()->set_edition(2018);
@@ -722,7 +722,7 @@ TEST_F(PersonTest, Inv13ADecileHasItsEditionAndIsOfTheAddress) {
   EXPECT_FALSE(Get(kOne).has_imd());
 }
 
-TEST_F(PersonTest, Inv15SexIsInNoEventThatHasTheGender) {
+TEST_F(PersonTest, Inv15SexIsInNoEventThatHasTheGender) {  // INV-15
   v1::EnsurePersonRequest request = Ensure(kOne, "1");
   request.mutable_demographics()->mutable_gender()->set_text("1");
   request.mutable_demographics()->mutable_profile()->mutable_sex()->set_text("2");
