@@ -62,6 +62,7 @@ class PersonServiceImpl final : public v1::PersonService::CallbackService {
   FETTLE_RPC(LiftRestriction)
   FETTLE_RPC(ResolveNumberConflict)
   FETTLE_RPC(ListNumberConflicts)
+  FETTLE_RPC(FindPossibleDuplicates)
   FETTLE_RPC(GetPerson)
   FETTLE_RPC(FindPersonByNhsNumber)
   FETTLE_RPC(GetPersonContext)

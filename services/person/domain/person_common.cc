@@ -29,6 +29,22 @@ std::string NumberKey(const v1::Digests& digests) { return base::Key({digests.nh
 
 std::string ConflictsKey() { return base::Key({"open"}); }
 
+std::string ClaimsKey(const v1::Digests& digests) {
+  return base::Key({"of", digests.nhs_number()});
+}
+
+std::string MatchKey(const v1::Digests& digests, int slot) {
+  const v1::MatchDigests& match = digests.match();
+  if (match.first_name().empty() || match.family_name().empty() || match.postcode().empty() ||
+      digests.birth_date().empty()) {
+    return "";
+  }
+  // All four must meet by chance: eight bytes of each are enough.
+  const auto part = [](const std::string& digest) { return std::string_view(digest).substr(0, 8); };
+  return base::Key({part(match.first_name()), part(match.family_name()), part(digests.birth_date()),
+                    part(match.postcode()), absl::StrCat(slot)});
+}
+
 bool ClaimsNumber(const v1::Person& person) {
   return person.merged_into().empty() && !person.holds_number() &&
          person.digests().number_check() == v1::NUMBER_CHECK_PASSED &&

@@ -18,6 +18,9 @@ inline constexpr int kNumbersMax = 20;
 // Records that were merged into one.
 inline constexpr int kMergedPersonsMax = 20;
 inline constexpr int kContextPeopleMax = 200;
+// Records with one name, birth date and postcode that are told of each other. A further one is told
+// of these, and they not of it.
+inline constexpr int kMatchSlots = 4;
 
 absl::Status PersonNotFound();
 
@@ -28,6 +31,11 @@ const v1::Person* PersonIn(const base::View& view, const std::string& id);
 std::string NumberKey(const v1::Digests& digests);
 // Key of all number conflicts in kConflictIndex.
 std::string ConflictsKey();
+
+// Key of those who claim the number.
+std::string ClaimsKey(const v1::Digests& digests);
+// Key of the place in kMatchIndex; empty when name, birth date and postcode are not all there.
+std::string MatchKey(const v1::Digests& digests, int slot);
 
 // The record names a valid number that it does not hold.
 bool ClaimsNumber(const v1::Person& person);

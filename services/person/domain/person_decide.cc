@@ -171,6 +171,7 @@ void PartSexFromGender(base::Decision<Response>& decision, const std::string& pe
   *apart.mutable_demographics()->mutable_profile()->mutable_sex() = demographics.profile().sex();
   apart.set_nhs_number_status(event.nhs_number_status());
   apart.set_holds_number(event.holds_number());
+  apart.set_match_slot(event.match_slot());
   demographics.mutable_profile()->clear_sex();
   if (demographics.profile().ByteSizeLong() == 0) demographics.clear_profile();
 }
@@ -179,6 +180,55 @@ void PartSexFromGender(base::Decision<Response>& decision, const std::string& pe
 bool SaysMore(const std::string& category, const std::string& known) {
   return !category.empty() && (known.empty() || (known == nhs::kEthnicityNotKnown &&
                                                  category != nhs::kEthnicityNotKnown));
+}
+
+// The digests of the record after what it lacks was brought, and after what is set was replaced.
+v1::Digests Completed(const v1::Digests& known, const v1::Digests& brought) {
+  v1::Digests after = known;
+  *after.mutable_match() = brought.match();
+  after.mutable_match()->MergeFrom(known.match());
+  return after;
+}
+v1::Digests Replaced(const v1::Digests& known, const v1::Digests& set) {
+  v1::Digests after = known;
+  after.mutable_match()->MergeFrom(set.match());
+  if (!set.birth_date().empty()) after.set_birth_date(set.birth_date());
+  return after;
+}
+
+// All places for these digests. None when the record has them already.
+void ReadPlaces(base::Reads& reads, const v1::Digests& digests, const v1::Digests& known = {}) {
+  if (MatchKey(digests, 1).empty() || MatchKey(digests, 1) == MatchKey(known, 1)) return;
+  for (int slot = 1; slot <= kMatchSlots; ++slot) {
+    reads.unique.emplace_back(kMatchIndex, MatchKey(digests, slot));
+  }
+}
+
+// The first place that is free, 0 when there is none; who has the others goes into `others`.
+int FreePlace(const base::View& view, const v1::Digests& digests,
+              std::vector<std::string>* others = nullptr) {
+  int free = 0;
+  if (MatchKey(digests, 1).empty()) return free;
+  for (int slot = kMatchSlots; slot > 0; --slot) {
+    std::optional<std::string> holder = view.Holder(kMatchIndex, MatchKey(digests, slot));
+    if (!holder.has_value()) {
+      free = slot;
+    } else if (others != nullptr) {
+      others->push_back(*std::move(holder));
+    }
+  }
+  return free;
+}
+
+// The record's place after its digests became `after`.
+int PlaceOf(const base::View& view, const v1::Person& person, const v1::Digests& after) {
+  return MatchKey(after, 1) == MatchKey(person.digests(), 1) ? person.match_slot()
+                                                             : FreePlace(view, after);
+}
+
+// Who may see that others are known here.
+bool MaySeeDuplicates(const base::Caller& caller) {
+  return caller.role == "administrator" || caller.role == "link_worker";
 }
 
 // The digests of what is new.
@@ -191,8 +241,8 @@ v1::MatchDigests MatchOf(const v1::Demographics& added, const v1::MatchDigests& 
 }
 
 // What a request brings to the record that it found.
-void Bring(base::Decision<v1::EnsurePersonResponse>& decision, const v1::Person& person,
-           const v1::EnsurePersonRequest& request) {
+void Bring(base::Decision<v1::EnsurePersonResponse>& decision, const base::View& view,
+           const v1::Person& person, const v1::EnsurePersonRequest& request) {
   const bool restricted = person.restricted() || request.restricted();
   if (restricted && !person.restricted()) {
     decision.Add<v1::PersonEvent>(person.person_id()).mutable_person_restricted();
@@ -211,6 +261,7 @@ void Bring(base::Decision<v1::EnsurePersonResponse>& decision, const v1::Person&
   if (update.ByteSizeLong() == 0) return;
   update.set_nhs_number_status(person.nhs_number_status());
   update.set_holds_number(person.holds_number());
+  update.set_match_slot(PlaceOf(view, person, Completed(person.digests(), request.digests())));
   v1::PersonUpdated& updated =
       *decision.Add<v1::PersonEvent>(person.person_id()).mutable_person_updated();
   updated = std::move(update);
@@ -231,13 +282,26 @@ base::Reads WithClaimedNumber(base::Reads reads, const std::string& id, const ba
 
 }  // namespace
 
-base::Reads PersonRules::ReadsOf(const v1::EnsurePersonRequest& request, const base::View&) {
-  return NumberAndPractice(request.digests(), request.gp_practice());
+base::Reads PersonRules::ReadsOf(const v1::EnsurePersonRequest& request, const base::View& view) {
+  base::Reads reads = NumberAndPractice(request.digests(), request.gp_practice());
+  ReadPlaces(reads, request.digests());
+  if (view.HasKey(kNumberIndex, NumberKey(request.digests()))) {
+    if (const std::optional<std::string> found = Found(view, request.digests())) {
+      const v1::Digests& known = PersonIn(view, *found)->digests();
+      ReadPlaces(reads, Completed(known, request.digests()), known);
+    }
+  }
+  return reads;
 }
 
-base::Reads PersonRules::ReadsOf(const v1::UpdatePersonRequest& request, const base::View&) {
+base::Reads PersonRules::ReadsOf(const v1::UpdatePersonRequest& request, const base::View& view) {
   base::Reads reads = NumberAndPractice(request.digests(), request.gp_practice());
   reads.streams.push_back(request.person_id());
+  if (view.Has(request.person_id())) {
+    if (const v1::Person* person = PersonIn(view, request.person_id())) {
+      ReadPlaces(reads, Replaced(person->digests(), request.digests()), person->digests());
+    }
+  }
   return reads;
 }
 
@@ -295,7 +359,7 @@ PersonRules::Decided<v1::EnsurePersonResponse> PersonRules::Decide(
 
   base::Decision<v1::EnsurePersonResponse> decision;
   if (const std::optional<std::string> found = Found(view, request.digests())) {
-    Bring(decision, *PersonIn(view, *found), request);
+    Bring(decision, view, *PersonIn(view, *found), request);
     const bool has_words =
         std::any_of(decision.events.begin(), decision.events.end(), [](const auto& event) {
           return static_cast<const Event&>(*event.event).person_updated().has_demographics();
@@ -323,10 +387,19 @@ PersonRules::Decided<v1::EnsurePersonResponse> PersonRules::Decide(
   registered.set_ethnic_category(request.ethnic_category());
   if (request.has_imd()) *registered.mutable_imd() = request.imd();
   registered.set_restricted(request.restricted());
+  std::vector<std::string> others;
+  registered.set_match_slot(FreePlace(view, request.digests(), &others));
+  if (conflict) others.push_back(*HolderOf(view, request.digests()));
+  std::sort(others.begin(), others.end());
+  others.erase(std::unique(others.begin(), others.end()), others.end());
+  registered.mutable_possible_duplicates()->Assign(others.begin(), others.end());
   PartSexFromGender(decision, request.new_person_id(), registered);
   decision.response.set_person_id(request.new_person_id());
   decision.response.set_registered(true);
   decision.response.set_number_conflict(conflict);
+  if (MaySeeDuplicates(context.caller)) {
+    *decision.response.mutable_possible_duplicates() = registered.possible_duplicates();
+  }
   return decision;
 }
 
@@ -378,6 +451,7 @@ PersonRules::Decided<v1::UpdatePersonResponse> PersonRules::Decide(
     updated.set_imd_cleared(person->has_imd() && !digests.match().postcode().empty() &&
                             digests.match().postcode() != person->digests().match().postcode());
   }
+  updated.set_match_slot(PlaceOf(view, *person, Replaced(person->digests(), digests)));
   PartSexFromGender(decision, request.person_id(), updated);
   return decision;
 }

@@ -45,6 +45,7 @@ void Register(v1::Person& person, const v1::PersonRegistered& registered,
   if (!registered.digests().nhs_number().empty()) person.set_number_start_date(DayOf(header));
   if (registered.has_imd()) *person.mutable_imd() = registered.imd();
   person.set_restricted(registered.restricted());
+  person.set_match_slot(registered.match_slot());
 }
 
 void Update(v1::Person& person, const v1::PersonUpdated& updated,
@@ -75,6 +76,7 @@ void Update(v1::Person& person, const v1::PersonUpdated& updated,
   if (!updated.ethnic_category().empty()) person.set_ethnic_category(updated.ethnic_category());
   if (updated.imd_cleared()) person.clear_imd();
   if (updated.has_imd()) *person.mutable_imd() = updated.imd();
+  person.set_match_slot(updated.match_slot());
 }
 
 void Merge(v1::Person& person, const v1::PersonsMerged& merged) {
@@ -169,6 +171,10 @@ std::vector<base::Entry> PersonRules::Index(const State& state) {
     }
     if (ClaimsNumber(person)) {
       entries.push_back({kConflictIndex, ConflictsKey(), person.person_id(), false});
+      entries.push_back({kConflictIndex, ClaimsKey(person.digests()), person.person_id(), false});
+    }
+    if (person.match_slot() > 0) {
+      entries.push_back({kMatchIndex, MatchKey(person.digests(), person.match_slot()), "", true});
     }
   }
   if (state.has_organisation()) {

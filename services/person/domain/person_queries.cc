@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -165,6 +167,46 @@ absl::StatusOr<v1::ListNumberConflictsResponse> PersonRules::Answer(
                                     born != PersonOf(&holder)->digests().birth_date());
   }
   response.set_next_page_token(page.next);
+  response.set_position(snapshot.position());
+  return response;
+}
+
+absl::StatusOr<v1::FindPossibleDuplicatesResponse> PersonRules::Answer(
+    const base::Snapshot& snapshot, const v1::FindPossibleDuplicatesRequest& request,
+    const base::Context&) {
+  FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(request.person_id()));
+  const v1::Person* person = stream.version == 0 ? nullptr : PersonOf(&stream);
+  if (person == nullptr) return PersonNotFound();
+
+  std::map<std::string, std::set<v1::DuplicateEvidence>> others;
+  const auto add = [&](const std::string& id, v1::DuplicateEvidence evidence) {
+    if (id != request.person_id()) others[id].insert(evidence);
+  };
+  if (!person->digests().nhs_number().empty() &&
+      person->digests().number_check() == v1::NUMBER_CHECK_PASSED) {
+    FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> holder,
+                            snapshot.Holder(kNumberIndex, NumberKey(person->digests())));
+    if (holder.has_value()) add(*holder, v1::DUPLICATE_EVIDENCE_NHS_NUMBER);
+    // Those that do not fit on a page follow when these are resolved.
+    FETTLE_ASSIGN_OR_RETURN(
+        const base::ListedPage claims,
+        snapshot.List(kConflictIndex, ClaimsKey(person->digests()), common::v1::Page()));
+    for (const std::string& id : claims.streams) add(id, v1::DUPLICATE_EVIDENCE_NHS_NUMBER);
+  }
+  if (!MatchKey(person->digests(), 1).empty()) {
+    for (int slot = 1; slot <= kMatchSlots; ++slot) {
+      FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> holder,
+                              snapshot.Holder(kMatchIndex, MatchKey(person->digests(), slot)));
+      if (holder.has_value()) add(*holder, v1::DUPLICATE_EVIDENCE_NAME_BIRTH_DATE_POSTCODE);
+    }
+  }
+  v1::FindPossibleDuplicatesResponse response;
+  for (const auto& [id, evidence] : others) {
+    FETTLE_RETURN_IF_ERROR(snapshot.Load(id));  // those who are told of are subjects of the read
+    v1::PossibleDuplicate& duplicate = *response.add_duplicates();
+    duplicate.set_person_id(id);
+    for (const v1::DuplicateEvidence why : evidence) duplicate.add_evidence(why);
+  }
   response.set_position(snapshot.position());
   return response;
 }

@@ -25,8 +25,12 @@ enum PersonIndex : int {
   kOrganisationIndex = 2,
   // Kind -> organisations, by name and code; kind 0 is all of them.
   kKindIndex = 3,
-  // All people who claim a number that another holds, the oldest record first.
+  // All people who claim a number that another holds, and those who claim one number, the oldest
+  // record first.
   kConflictIndex = 4,
+  // Unique. Name, birth date, postcode and place -> person. Places, because a decision reads
+  // unique entries alone.
+  kMatchIndex = 5,
 };
 
 // The day lies in its validity period (INV-10).
@@ -109,6 +113,9 @@ struct PersonRules {
       const base::Context& context);
   static absl::StatusOr<v1::ListNumberConflictsResponse> Answer(
       const base::Snapshot& snapshot, const v1::ListNumberConflictsRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::FindPossibleDuplicatesResponse> Answer(
+      const base::Snapshot& snapshot, const v1::FindPossibleDuplicatesRequest& request,
       const base::Context& context);
   static absl::StatusOr<v1::GetOrganisationResponse> Answer(
       const base::Snapshot& snapshot, const v1::GetOrganisationRequest& request,

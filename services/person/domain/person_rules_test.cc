@@ -99,6 +99,26 @@ class PersonTest : public base::DomainTest<PersonRules> {
     return request;
   }
 
+  static v1::EnsurePersonRequest LookAlike(const std::string& id, const std::string& number) {
+    v1::EnsurePersonRequest request = Ensure(id, number);
+    request.mutable_demographics()->mutable_postcode()->set_text("LS1 4AP");
+    v1::MatchDigests& match = *request.mutable_digests()->mutable_match();
+    match.set_first_name("Ada");
+    match.set_family_name("Example");
+    match.set_postcode("LS1 4AP");
+    return request;
+  }
+  std::vector<std::string> DuplicatesOf(const std::string& id) {
+    v1::FindPossibleDuplicatesRequest request;
+    request.set_person_id(id);
+    std::vector<std::string> ids;
+    auto answer = journal.Ask(request);
+    EXPECT_TRUE(answer.ok()) << answer.status();
+    if (!answer.ok()) return ids;
+    for (const auto& duplicate : answer->duplicates()) ids.push_back(duplicate.person_id());
+    return ids;
+  }
+
   v1::GetPersonResponse Get(const std::string& id) {
     v1::GetPersonRequest request;
     request.set_person_id(id);
@@ -776,6 +796,107 @@ TEST_F(PersonTest, NeedsAndWaysToReachReplaceThoseBefore) {
   EXPECT_EQ(shown.demographics().profile().needs(0).kind(), v1::NEED_KIND_REASONABLE_ADJUSTMENT);
   EXPECT_TRUE(shown.demographics().profile().has_preferred_name()) << "what is not set stays";
   EXPECT_TRUE(shown.has_reasonable_adjustment());
+}
+
+TEST_F(PersonTest, LookAlikesAreOfferedAndNeverMerged) {
+  journal.caller.role = "administrator";
+  ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
+  auto second = journal.When(LookAlike(kTwo, "2"));
+  ASSERT_THAT(second, IsDone());
+  EXPECT_TRUE(second->response.registered());
+  EXPECT_THAT(second->response.possible_duplicates(), testing::ElementsAre(kOne));
+  EXPECT_THAT(DuplicatesOf(kOne), testing::ElementsAre(kTwo));
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::ElementsAre(kOne));
+
+  // A referrer is not told who is known here; the event says what there was.
+  journal.caller.role = "referrer";
+  auto third = journal.When(LookAlike(kThree, "3"));
+  ASSERT_THAT(third, IsDone());
+  EXPECT_THAT(third->response.possible_duplicates(), testing::IsEmpty());
+  EXPECT_THAT(third->events[0].person_registered().possible_duplicates(),
+              testing::ElementsAre(kOne, kTwo));
+
+  // Who moves away is a look-alike no more, also when others came before and after.
+  v1::UpdatePersonRequest move = Update(kOne);
+  move.mutable_digests()->mutable_match()->set_postcode("elsewhere");
+  ASSERT_THAT(journal.When(move), IsDone());
+  EXPECT_THAT(DuplicatesOf(kOne), testing::IsEmpty());
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::ElementsAre(kThree));
+  // And who comes back is one again.
+  move.mutable_digests()->mutable_match()->set_postcode("LS1 4AP");
+  ASSERT_THAT(journal.When(move), IsDone());
+  EXPECT_THAT(DuplicatesOf(kThree), testing::ElementsAre(kOne, kTwo));
+  ASSERT_THAT(journal.When(Merge(kTwo, kOne)), IsDone());
+  EXPECT_THAT(DuplicatesOf(kThree), testing::ElementsAre(kTwo));
+}
+
+TEST_F(PersonTest, AnyOtherNameBirthDateOrPostcodeIsNoLookAlike) {
+  ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
+  int i = 0;
+  const auto expect_none = [&](v1::EnsurePersonRequest request) {
+    request.set_new_person_id(absl::StrFormat("0196d5a0-0002-7000-8000-%012d", ++i));
+    request.mutable_digests()->set_nhs_number(absl::StrCat("digest of other ", i));
+    ASSERT_THAT(journal.When(request), IsDone());
+    EXPECT_THAT(DuplicatesOf(request.new_person_id()), testing::IsEmpty()) << i;
+  };
+  v1::EnsurePersonRequest other = LookAlike(kTwo, "2");
+  other.mutable_digests()->mutable_match()->set_first_name("Adam");
+  expect_none(other);
+  other = LookAlike(kTwo, "2");
+  other.mutable_digests()->mutable_match()->set_family_name("Sample");
+  expect_none(other);
+  other = LookAlike(kTwo, "2");
+  other.mutable_digests()->mutable_match()->set_postcode("LS1 4AQ");
+  expect_none(other);
+  other = LookAlike(kTwo, "2");
+  other.mutable_digests()->set_birth_date("born-2");
+  expect_none(other);
+  // What is not known is like nothing.
+  other = LookAlike(kTwo, "2");
+  other.mutable_digests()->mutable_match()->clear_postcode();
+  expect_none(other);
+}
+
+TEST_F(PersonTest, AFoundRecordThatLearnsItsPostcodeBecomesALookAlike) {
+  v1::EnsurePersonRequest poor = LookAlike(kOne, "1");
+  poor.mutable_demographics()->clear_postcode();
+  poor.mutable_digests()->mutable_match()->clear_postcode();
+  ASSERT_THAT(journal.When(poor), IsDone());
+  ASSERT_THAT(journal.When(LookAlike(kTwo, "2")), IsDone());
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::IsEmpty());
+  auto brought = journal.When(LookAlike(kThree, "1"));
+  ASSERT_THAT(brought, IsDone());
+  EXPECT_EQ(brought->response.person_id(), kOne);
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::ElementsAre(kOne));
+  // The same again changes nothing.
+  EXPECT_TRUE(journal.When(LookAlike(kThree, "1"))->events.empty());
+}
+
+TEST_F(PersonTest, OneNumberMakesPossibleDuplicatesAtOnce) {
+  journal.caller.role = "link_worker";
+  ASSERT_THAT(journal.When(Ensure(kOne, "1")), IsDone());
+  auto claimant = journal.When(Ensure(kTwo, "1", "born-2"));
+  ASSERT_THAT(claimant, IsDone());
+  EXPECT_THAT(claimant->response.possible_duplicates(), testing::ElementsAre(kOne));
+  ASSERT_THAT(journal.When(Ensure(kThree, "1", "")), IsDone());
+  EXPECT_THAT(DuplicatesOf(kOne), testing::ElementsAre(kTwo, kThree));
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::ElementsAre(kOne, kThree));
+  v1::FindPossibleDuplicatesRequest find;
+  find.set_person_id(kTwo);
+  EXPECT_THAT(journal.Ask(find)->duplicates(0).evidence(),
+              testing::ElementsAre(v1::DUPLICATE_EVIDENCE_NHS_NUMBER));
+  find.set_person_id("0196d5a0-0001-7000-8000-000000000009");
+  EXPECT_EQ(base::ReasonOf(journal.Ask(find).status()), "PERSON_NOT_FOUND");
+}
+
+TEST_F(PersonTest, MoreLookAlikesThanPlacesAreToldOfTheFirstFour) {
+  std::vector<std::string> ids;
+  for (int i = 1; i <= 6; ++i) {
+    ids.push_back(absl::StrFormat("0196d5a0-0002-7000-8000-%012d", i));
+    ASSERT_THAT(journal.When(LookAlike(ids.back(), absl::StrCat("n", i))), IsDone());
+  }
+  EXPECT_THAT(DuplicatesOf(ids[5]), testing::ElementsAre(ids[0], ids[1], ids[2], ids[3]));
+  EXPECT_THAT(DuplicatesOf(ids[0]), testing::ElementsAre(ids[1], ids[2], ids[3]));
 }
 
 // Runs last (see main of GoogleTest: in order of definition): every event and refusal of the README
