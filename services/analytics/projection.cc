@@ -162,6 +162,12 @@ absl::Status Projection::On(const Header& header, const person::v1::PersonEvent&
     case E::kPersonRegistered:
     case E::kPersonUpdated:
     case E::kPersonsMerged:
+    case E::kPersonDied:
+    case E::kPersonDeathWithdrawn:
+    case E::kPersonRestricted:
+    case E::kPersonRestrictionLifted:
+    case E::kNumberReleased:
+    case E::kNumberConflictResolved:
       return absl::OkStatus();
     case E::EVENT_NOT_SET:
       return Unknown(header);

@@ -25,6 +25,12 @@ enum PersonIndex : int {
   kOrganisationIndex = 2,
   // Kind -> organisations, by name and code; kind 0 is all of them.
   kKindIndex = 3,
+  // All people who claim a number that another holds, and those who claim one number, the oldest
+  // record first.
+  kConflictIndex = 4,
+  // Unique. Name, birth date, postcode and place -> person. Places, because a decision reads
+  // unique entries alone.
+  kMatchIndex = 5,
 };
 
 // The day lies in its validity period (INV-10).
@@ -34,11 +40,17 @@ struct PersonRules {
   using Event = v1::PersonEvent;
   using State = v1::PersonState;
   static constexpr std::string_view kService = "person";
-  static constexpr int64_t kCodeVersion = 1;
+  static constexpr int64_t kCodeVersion = 2;
 
   static base::Reads ReadsOf(const v1::EnsurePersonRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::UpdatePersonRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::MergePersonsRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::RecordDeathRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::WithdrawDeathRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::RestrictPersonRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::LiftRestrictionRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::ResolveNumberConflictRequest& request,
+                             const base::View& view);
   static base::Reads ReadsOf(const v1::RegisterOrganisationRequest& request,
                              const base::View& view);
 
@@ -47,10 +59,9 @@ struct PersonRules {
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::UpdatePersonRequest& request,
                                      const base::View& view);
-  static base::Questions QuestionsOf(const v1::MergePersonsRequest&, const base::View&) {
-    return {};
-  }
-  static base::Questions QuestionsOf(const v1::RegisterOrganisationRequest&, const base::View&) {
+  // The others have no private words.
+  template <class Request>
+  static base::Questions QuestionsOf(const Request&, const base::View&) {
     return {};
   }
 
@@ -65,6 +76,21 @@ struct PersonRules {
   static Decided<v1::MergePersonsResponse> Decide(const base::View& view,
                                                   const v1::MergePersonsRequest& request,
                                                   const base::Context& context);
+  static Decided<v1::RecordDeathResponse> Decide(const base::View& view,
+                                                 const v1::RecordDeathRequest& request,
+                                                 const base::Context& context);
+  static Decided<v1::WithdrawDeathResponse> Decide(const base::View& view,
+                                                   const v1::WithdrawDeathRequest& request,
+                                                   const base::Context& context);
+  static Decided<v1::RestrictPersonResponse> Decide(const base::View& view,
+                                                    const v1::RestrictPersonRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::LiftRestrictionResponse> Decide(const base::View& view,
+                                                     const v1::LiftRestrictionRequest& request,
+                                                     const base::Context& context);
+  static Decided<v1::ResolveNumberConflictResponse> Decide(
+      const base::View& view, const v1::ResolveNumberConflictRequest& request,
+      const base::Context& context);
   static Decided<v1::RegisterOrganisationResponse> Decide(
       const base::View& view, const v1::RegisterOrganisationRequest& request,
       const base::Context& context);
@@ -84,6 +110,12 @@ struct PersonRules {
       const base::Context& context);
   static absl::StatusOr<v1::GetPersonContextResponse> Answer(
       const base::Snapshot& snapshot, const v1::GetPersonContextRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::ListNumberConflictsResponse> Answer(
+      const base::Snapshot& snapshot, const v1::ListNumberConflictsRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::FindPossibleDuplicatesResponse> Answer(
+      const base::Snapshot& snapshot, const v1::FindPossibleDuplicatesRequest& request,
       const base::Context& context);
   static absl::StatusOr<v1::GetOrganisationResponse> Answer(
       const base::Snapshot& snapshot, const v1::GetOrganisationRequest& request,
