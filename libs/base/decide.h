@@ -96,8 +96,13 @@ class View {
   }
   // The stream that holds the unique entry, or nothing.
   std::optional<std::string> Holder(int index, std::string_view key) const;
-  bool Has(std::string_view stream_id) const { return streams_.contains(stream_id); }
+  // It was loaded, and may have no events.
+  bool Has(std::string_view stream_id) const {
+    missed_ |= probing_;
+    return streams_.contains(stream_id);
+  }
   bool HasKey(int index, std::string_view key) const {
+    missed_ |= probing_;
     return holders_.contains({index, std::string(key)});
   }
 

@@ -78,6 +78,13 @@ TEST(ViewTest, ProbingViewRemembersThatItWasAsked) {
   const View by_key = View::Probing();
   EXPECT_EQ(by_key.Holder(1, "key"), std::nullopt);
   EXPECT_TRUE(by_key.missed());
+  // What looks only when it is there would else never be asked again.
+  const View whether_stream = View::Probing();
+  EXPECT_FALSE(whether_stream.Has(kPerson));
+  EXPECT_TRUE(whether_stream.missed());
+  const View whether_key = View::Probing();
+  EXPECT_FALSE(whether_key.HasKey(1, "key"));
+  EXPECT_TRUE(whether_key.missed());
 }
 
 class EvidenceTest : public ::testing::Test {

@@ -308,7 +308,8 @@ class TestJournal {
         wants_more = true;
         view.Put(id, Loaded(id));
       };
-      const Reads reads = Rules::ReadsOf(request, view);
+      const View probe = View::Probing();
+      const Reads reads = Rules::ReadsOf(request, round == 0 ? probe : view);
       for (const std::string& id : reads.streams) load(id);
       for (const auto& [index, key] : reads.unique) {
         if (view.HasKey(index, key)) continue;
@@ -317,7 +318,8 @@ class TestJournal {
         view.PutHolder(index, key, holder);
         if (holder) load(*holder);
       }
-      if (!wants_more) return view;
+      // As the journal: what did not look at state is not asked again.
+      if (!wants_more || (round == 0 && !probe.missed())) return view;
       EXPECT_LT(round, 3) << "reads are complete after three rounds";
     }
   }
