@@ -237,6 +237,9 @@ absl::Status Projection::On(const Header& header, const referral::v1::ReferralEv
     case E::kPersonSignposted:
     case E::kCaseloadCounted:
     case E::kCaseloadWarningRaised:
+    case E::kServiceRegistered:
+    case E::kServiceUpdated:
+    case E::kReferralStalled:
       return absl::OkStatus();
     case E::EVENT_NOT_SET:
       return Unknown(header);

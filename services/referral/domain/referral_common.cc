@@ -80,6 +80,10 @@ std::string CaseloadKey(std::string_view organisation, std::string_view worker_i
   return base::Key({organisation, worker_id});
 }
 
+std::string ServiceKey(std::string_view organisation, v1::ServiceKind kind) {
+  return base::Key({organisation, v1::ServiceKind_Name(kind)});
+}
+
 std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
                       v1::ReferralStatus status) {
   return base::Key({organisation, worker_id, StatusName(status)});
@@ -232,13 +236,15 @@ void CountCaseload(const v1::ReferralState& referral, const std::string& worker_
   counted.set_date(context.today);
   counted.set_rolling_count(before + 1);
   events.push_back({id, std::move(event)});
-  if (before != kCaseloadMax) return;  // above the limit it was raised already
+  const int limit =
+      referral.terms().worker_caseload() > 0 ? referral.terms().worker_caseload() : kCaseloadMax;
+  if (before != limit) return;  // above the limit it was raised already
   auto warning = std::make_unique<v1::ReferralEvent>();
   v1::CaseloadWarningRaised& raised = *warning->mutable_caseload_warning_raised();
   raised.set_organisation(organisation);
   raised.set_worker_id(worker_id);
   raised.set_rolling_count(before + 1);
-  raised.set_limit(kCaseloadMax);
+  raised.set_limit(limit);
   events.push_back({id, std::move(warning)});
 }
 

@@ -2,6 +2,7 @@
 #ifndef FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_COMMON_H_
 #define FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_COMMON_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,8 @@ std::string CaseKey(std::string_view correlation_id);
 std::string CaseNumberKey(std::string_view organisation, std::string_view case_number);
 std::string OrganisationKey(std::string_view organisation, v1::ReferralStatus status);
 std::string CaseloadKey(std::string_view organisation, std::string_view worker_id);
+// Either may be empty: of all organisations, of all kinds.
+std::string ServiceKey(std::string_view organisation, v1::ServiceKind kind);
 // The worker is empty for those of the pool.
 std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
                       v1::ReferralStatus status);
@@ -37,6 +40,13 @@ std::string DateOf(const google::protobuf::Timestamp& time);
 // INV-31: OK unless the day is before `earliest` or in the future.
 absl::Status CheckDate(std::string_view field, std::string_view date, std::string_view earliest,
                        std::string_view since, const base::Context& context);
+
+// The service of the directory that a referral names; null when it stands in none.
+const v1::Service* FindService(const base::View& view, const std::string& service_id);
+// INV-54: what the version in force on the day says of a referral. Nothing when none is in force.
+std::optional<v1::Eligibility> Evaluate(const v1::Service& service, const std::string& date,
+                                        const common::v1::PersonContext& person,
+                                        const v1::ReferralDetails& details);
 
 // Social prescribing alone counts to indicator PC-01 (INV-38).
 bool IsSocialPrescribing(const v1::ReceivingService& service);

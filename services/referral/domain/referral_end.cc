@@ -105,13 +105,15 @@ ReferralRules::Decided<v1::CloseAsNoContactResponse> ReferralRules::Decide(
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_NO_CONTACT));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const int days = AttemptDays(*state);
-  if (days < kNoContactDaysMin) {
-    return base::Refuse(absl::StatusCode::kFailedPrecondition, "ATTEMPTS_TOO_FEW",
-                        absl::StrCat("attempts on ", kNoContactDaysMin,
-                                     " different days since the person was last reached must be "
-                                     "recorded before this (INV-29)"),
-                        {{"attempt_days", absl::StrCat(days)},
-                         {"attempt_days_min", absl::StrCat(kNoContactDaysMin)}});
+  const int days_min =
+      state->terms().no_contact_days() > 0 ? state->terms().no_contact_days() : kNoContactDaysMin;
+  if (days < days_min) {
+    return base::Refuse(
+        absl::StatusCode::kFailedPrecondition, "ATTEMPTS_TOO_FEW",
+        absl::StrCat("attempts on ", days_min,
+                     " different days since the person was last reached must be "
+                     "recorded before this (INV-29)"),
+        {{"attempt_days", absl::StrCat(days)}, {"attempt_days_min", absl::StrCat(days_min)}});
   }
 
   base::Decision<v1::CloseAsNoContactResponse> decision;

@@ -27,6 +27,14 @@ void Become(v1::ReferralState& state, v1::ReferralStatus status,
   }
 }
 
+// A question that is answered, or dropped, gives the receiving service something to decide again.
+void BackToTriage(v1::ReferralState& state, const common::v1::EventHeader& header) {
+  if (state.status() == v1::REFERRAL_STATUS_INFO_REQUESTED) {
+    *state.mutable_triage_time() = header.time();
+  }
+  Become(state, v1::REFERRAL_STATUS_IN_TRIAGE, header);
+}
+
 // INV-37
 void ChangePriority(v1::ReferralState& state, v1::Priority to, const common::v1::SealedText& reason,
                     const common::v1::EventHeader& header) {
@@ -98,6 +106,9 @@ void Evolve(v1::ReferralState& state, const v1::ReferralSubmitted& event,
   *state.mutable_missing_items() = event.missing_items();
   state.set_replaces(event.replaces());
   state.set_onward_of(event.onward_of());
+  if (event.has_terms()) *state.mutable_terms() = event.terms();
+  if (event.has_eligibility()) *state.mutable_eligibility() = event.eligibility();
+  *state.mutable_triage_time() = header.time();
   state.set_referring_organisation(event.referring_organisation());
   if (event.has_partner_message()) Keep(state, event.partner_message());
 }
@@ -140,7 +151,7 @@ void Evolve(v1::ReferralState& state, const v1::InformationRequested& event,
 
 void Evolve(v1::ReferralState& state, const v1::InformationProvided& event,
             const common::v1::EventHeader& header) {
-  Become(state, v1::REFERRAL_STATUS_IN_TRIAGE, header);
+  BackToTriage(state, header);
   if (state.inquiries_size() == 0) return;
   v1::Inquiry& inquiry = *state.mutable_inquiries()->rbegin();
   *inquiry.mutable_answer() = event.answer();
@@ -157,6 +168,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralStarted& event,
   Become(state, v1::REFERRAL_STATUS_ACTIVE, header);
   state.clear_paused_from();
   state.clear_pause_reason_code();
+  if (!state.has_active_time()) *state.mutable_active_time() = header.time();
   PutInCharge(state, event.worker_id());
   state.set_first_contact_date(event.first_contact_date());
 }
@@ -188,6 +200,40 @@ void Evolve(v1::ReferralState& state, const v1::ReferralWithdrawn& event,
   Become(state, v1::REFERRAL_STATUS_WITHDRAWN, header);
   state.set_withdrawal_reason_code(event.reason_code());
   if (event.has_partner_message()) Keep(state, event.partner_message());
+}
+
+void Evolve(v1::ReferralState& state, const v1::ContactRecorded& event) {
+  const v1::Contact& contact = event.contact();
+  *state.add_contacts() = contact;
+  if (contact.outcome() == v1::CONTACT_OUTCOME_REACHED &&
+      TimeOf(contact.time()) > TimeOf(state.last_contact_time())) {
+    *state.mutable_last_contact_time() = contact.time();
+  }
+}
+
+void Evolve(v1::ReferralState& state, const v1::ServiceRegistered& event,
+            const common::v1::EventHeader& header) {
+  v1::Service& service = *state.mutable_directory_service();
+  service.set_service_id(header.stream_id());
+  service.set_organisation(event.organisation());
+  *service.mutable_description() = event.description();
+  if (event.has_eligibility()) *service.add_eligibility() = event.eligibility();
+}
+
+void Evolve(v1::ReferralState& state, const v1::ServiceUpdated& event) {
+  v1::Service& service = *state.mutable_directory_service();
+  if (event.has_description()) *service.mutable_description() = event.description();
+  if (event.has_eligibility()) *service.add_eligibility() = event.eligibility();
+  if (!event.closed_from().empty()) service.set_closed_from(event.closed_from());
+}
+
+void Evolve(v1::ReferralState& state, const v1::ReferralStalled& event,
+            const common::v1::EventHeader& header) {
+  const auto known = std::ranges::find(*state.mutable_stalls(), event.stage(), &v1::Stall::stage);
+  v1::Stall& stall = known == state.mutable_stalls()->end() ? *state.add_stalls() : *known;
+  stall.set_stage(event.stage());
+  *stall.mutable_since_time() = event.since_time();
+  *stall.mutable_stall_time() = header.time();
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralClosedAsNoContact& event,
@@ -245,6 +291,18 @@ void Evolve(v1::ReferralState& state, const v1::CaseloadCounted& event) {
   }
 }
 
+std::vector<base::Entry> ServiceEntries(const v1::Service& service) {
+  std::vector<base::Entry> entries;
+  const std::string sort = base::Key({service.description().name()});
+  for (std::string key :
+       {ServiceKey("", v1::SERVICE_KIND_UNSPECIFIED), ServiceKey("", service.description().kind()),
+        ServiceKey(service.organisation(), v1::SERVICE_KIND_UNSPECIFIED)}) {
+    entries.push_back(
+        {.index = kServiceIndex, .key = std::move(key), .sort = sort, .unique = false});
+  }
+  return entries;
+}
+
 // Ids are time-ordered: their complement puts the newest first.
 std::string NewestFirst(std::string_view referral_id) {
   std::string bytes = base::UuidToBytes(referral_id);
@@ -264,7 +322,7 @@ void ReferralRules::Evolve(State& state, const Event& event) {
       referral::Evolve(state, event.referral_details_provided());
       break;
     case Event::kReferralTriageStarted:
-      Become(state, v1::REFERRAL_STATUS_IN_TRIAGE, header);
+      BackToTriage(state, header);
       break;
     case Event::kReferralAccepted:
       referral::Evolve(state, event.referral_accepted(), header);
@@ -311,7 +369,7 @@ void ReferralRules::Evolve(State& state, const Event& event) {
       referral::Evolve(state, event.referral_resumed(), header);
       break;
     case Event::kContactRecorded:
-      *state.add_contacts() = event.contact_recorded().contact();
+      referral::Evolve(state, event.contact_recorded());
       break;
     case Event::kReferralClosedAsNoContact:
       referral::Evolve(state, event.referral_closed_as_no_contact(), header);
@@ -336,6 +394,15 @@ void ReferralRules::Evolve(State& state, const Event& event) {
       break;
     case Event::kCaseloadWarningRaised:
       break;
+    case Event::kServiceRegistered:
+      referral::Evolve(state, event.service_registered(), header);
+      break;
+    case Event::kServiceUpdated:
+      referral::Evolve(state, event.service_updated());
+      break;
+    case Event::kReferralStalled:
+      referral::Evolve(state, event.referral_stalled(), header);
+      break;
     case Event::EVENT_NOT_SET:
       FETTLE_CHECK(false, "the referral service knows every event of its own journal");
   }
@@ -350,6 +417,7 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
              .unique = true}};
   }
   if (state.has_signpost()) return {};
+  if (state.has_directory_service()) return ServiceEntries(state.directory_service());
   const std::string sort = NewestFirst(state.referral_id());
   const std::string& receiver = state.service().organisation();
   const bool is_draft = state.status() == v1::REFERRAL_STATUS_DRAFT;
@@ -404,7 +472,7 @@ std::vector<base::Entry> ReferralRules::Facts(const Event& event) {
 }
 
 std::vector<std::string> ReferralRules::Subjects(const State& state) {
-  if (state.has_caseload()) return {};
+  if (state.has_caseload() || state.has_directory_service()) return {};
   return {state.has_signpost() ? state.signpost().person_id() : state.person_id()};
 }
 

@@ -135,6 +135,34 @@ void FillEvidence(const base::Questions& questions, const base::Evidence& eviden
   }
 }
 
+// What the directory knows of the service: whether it takes the referral, what it promises, and
+// what its rules say of the person on this day, which is the day on which it receives the referral.
+absl::Status ApplyDirectory(const v1::Service& service, const common::v1::PersonContext& person,
+                            const base::Context& context, v1::ReferralSubmitted& event) {
+  if (service.organisation() != event.service().organisation()) {
+    return base::InvalidField("service.organisation", "SERVICE_OF_ANOTHER_ORGANISATION",
+                              "the organisation that runs the service, as the directory says");
+  }
+  if (!service.closed_from().empty() && service.closed_from() <= context.today) {
+    return base::Refuse(absl::StatusCode::kFailedPrecondition, "SERVICE_CLOSED",
+                        "service.service_id: the service takes no more referrals",
+                        {{"closed_from", service.closed_from()}});
+  }
+  const v1::ServiceDescription& description = service.description();
+  event.mutable_service()->set_kind(description.kind());
+  event.mutable_service()->set_name(description.name());
+  v1::ServiceTerms& terms = *event.mutable_terms();
+  terms.set_target_wait_days(description.target_wait_days());
+  terms.set_worker_caseload(description.worker_caseload());
+  terms.set_no_contact_days(description.no_contact_days());
+  *terms.mutable_stage_limits() = description.stage_limits();
+  if (std::optional<v1::Eligibility> eligibility =
+          Evaluate(service, context.today, person, event.details())) {
+    *event.mutable_eligibility() = *std::move(eligibility);
+  }
+  return absl::OkStatus();
+}
+
 // What a submission must hold, whoever makes it and whether it was a draft; `event` becomes what is
 // recorded of it.
 absl::Status CheckSubmission(const v1::SubmitReferralRequest& request,
@@ -180,6 +208,9 @@ absl::Status CheckSubmission(const v1::SubmitReferralRequest& request,
   *event.mutable_person() = Recorded(person, context.today);
   FillEvidence(questions, evidence, *event.mutable_organisations());
   event.set_referring_organisation(context.caller.organisation);
+  if (const v1::Service* service = FindService(view, request.service().service_id())) {
+    FETTLE_RETURN_IF_ERROR(ApplyDirectory(*service, person, context, event));
+  }
   return absl::OkStatus();
 }
 
@@ -211,6 +242,7 @@ base::Reads ReadsOfSubmission(const v1::SubmitReferralRequest& request) {
   base::Reads reads;
   if (!request.replaces().empty()) reads.streams.push_back(request.replaces());
   if (!request.onward_of().empty()) reads.streams.push_back(request.onward_of());
+  reads.streams.push_back(request.service().service_id());
   reads.unique.emplace_back(kOpenIndex,
                             OpenKey(request.person_id(), request.service().service_id()));
   if (request.has_partner_message()) {

@@ -64,6 +64,8 @@ v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
   referral.set_decline_reason_code(state.decline_reason_code());
   referral.set_onward_of(state.onward_of());
   referral.set_error_reason_code(state.error_reason_code());
+  if (state.has_eligibility()) *referral.mutable_eligibility() = state.eligibility();
+  *referral.mutable_stalls() = state.stalls();
   return referral;
 }
 
@@ -145,6 +147,7 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
   *referral.mutable_contacts() = found.state->contacts();
   *referral.mutable_priority_changes() = found.state->priority_changes();
   *referral.mutable_signposts() = found.state->signposts();
+  if (found.state->has_terms()) *referral.mutable_terms() = found.state->terms();
   response.set_position(snapshot.position());
   return response;
 }

@@ -1,8 +1,11 @@
 // The rules of a referral's life: pure functions on the messages of fettle.referral.v1
 // (libs/base/decide.h says how they are run). One stream a referral; beside them one for each
-// worker's caseload, and one for each signpost that belongs to no referral.
+// service of the directory, one for each worker's caseload, and one for each signpost that belongs
+// to no referral.
 #ifndef FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
 #define FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
+
+#include <google/protobuf/empty.pb.h>
 
 #include <cstdint>
 #include <string>
@@ -32,6 +35,8 @@ enum ReferralIndex : int {
   kWorkerIndex = 5,
   // Unique: organisation and worker -> the stream of the worker's caseload.
   kCaseloadIndex = 6,
+  // All, an organisation's, and a kind's services of the directory, by name.
+  kServiceIndex = 7,
 };
 
 // Messages of a partner about one referral: more are refused, so that its state stays small.
@@ -41,12 +46,14 @@ inline constexpr int kInquiriesMax = 20;
 inline constexpr int kContactsMax = 200;
 inline constexpr int kPriorityChangesMax = 50;
 inline constexpr int kSignpostsMax = 50;
+inline constexpr int kEligibilityVersionsMax = 100;
 // Workers who have been in charge of a referral: the first of more are forgotten.
 inline constexpr int kWorkersMax = 50;
 
-// INV-29: days with an attempt before a referral is closed as no contact.
+// INV-29: days with an attempt before a referral is closed as no contact, where the service says
+// nothing else.
 inline constexpr int kNoContactDaysMin = 3;
-// INV-53: referrals that a worker takes on in 12 months without a warning.
+// INV-53: likewise, referrals that a worker takes on in 12 months without a warning.
 inline constexpr int kCaseloadMax = 250;
 
 struct ReferralRules {
@@ -66,6 +73,9 @@ struct ReferralRules {
   static base::Reads ReadsOf(const v1::HandOverReferralRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::StartReferralRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::RecordSignpostRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::RegisterServiceRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::UpdateServiceRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const base::TimerDue& due, const base::View& view);
   template <class Request>
   requires requires(const Request& request) { request.referral_id(); }
   static base::Reads ReadsOf(const Request& request, const base::View&) {
@@ -87,6 +97,10 @@ struct ReferralRules {
   static base::Questions QuestionsOf(const v1::DeclineReferralRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::RecordSignpostRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RegisterServiceRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::UpdateServiceRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::AcceptReferralRequest& request,
                                      const base::View& view);
@@ -171,10 +185,19 @@ struct ReferralRules {
   static Decided<v1::RecordSignpostResponse> Decide(const base::View& view,
                                                     const v1::RecordSignpostRequest& request,
                                                     const base::Context& context);
+  static Decided<v1::RegisterServiceResponse> Decide(const base::View& view,
+                                                     const v1::RegisterServiceRequest& request,
+                                                     const base::Context& context);
+  static Decided<v1::UpdateServiceResponse> Decide(const base::View& view,
+                                                   const v1::UpdateServiceRequest& request,
+                                                   const base::Context& context);
+  // A stage has lasted as long as it may.
+  static Decided<google::protobuf::Empty> Decide(const base::View& view, const base::TimerDue& due,
+                                                 const base::Context& context);
 
   static void Evolve(State& state, const Event& event);
   static std::vector<base::Entry> Index(const State& state);
-  static std::vector<base::Timer> Timers(const State&) { return {}; }
+  static std::vector<base::Timer> Timers(const State& state);
   static std::vector<base::Entry> Facts(const Event& event);
   static std::vector<std::string> Subjects(const State& state);
   static int64_t Pence(const Event&) { return 0; }
@@ -188,6 +211,12 @@ struct ReferralRules {
   static absl::StatusOr<v1::FindPartnerMessageResponse> Answer(
       const base::Snapshot& snapshot, const v1::FindPartnerMessageRequest& request,
       const base::Context& context);
+  static absl::StatusOr<v1::GetServiceResponse> Answer(const base::Snapshot& snapshot,
+                                                       const v1::GetServiceRequest& request,
+                                                       const base::Context& context);
+  static absl::StatusOr<v1::ListServicesResponse> Answer(const base::Snapshot& snapshot,
+                                                         const v1::ListServicesRequest& request,
+                                                         const base::Context& context);
 
  private:
   static base::Questions WordsOf(const std::string& referral_id, const base::View& view);

@@ -279,6 +279,27 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
     return id;
   }
 
+  // A service of the directory with these limits for each stage, in days.
+  static v1::RegisterServiceRequest Register(int limit_days = 0) {
+    v1::RegisterServiceRequest request;
+    request.set_service_id(kService);
+    request.set_organisation(kProvider);
+    v1::ServiceDescription& description = *request.mutable_description();
+    description.set_name("Harbour link workers");
+    description.set_kind(v1::SERVICE_KIND_SOCIAL_PRESCRIBING);
+    v1::StageLimits& limits = *description.mutable_stage_limits();
+    limits.set_triage_days(limit_days);
+    limits.set_information_days(limit_days);
+    limits.set_first_contact_days(limit_days);
+    limits.set_last_contact_days(limit_days);
+    return request;
+  }
+  void Registered(const v1::RegisterServiceRequest& request) {
+    As(kStranger, "administrator");
+    EXPECT_THAT(journal.When(request), base::IsDone());
+    AsReferrer();
+  }
+
   std::string Drafted(const v1::DraftReferralRequest& request = Draft()) {
     AsReferrer();
     const auto done = journal.When(request);

@@ -1,0 +1,119 @@
+// Clocks that speak: which stage a referral waits in, from when, and that it is said once.
+#include "services/referral/domain/referral_testing.h"
+
+namespace fettle::referral {
+namespace {
+
+using base::IsDone;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr int kLimitDays = 5;
+constexpr absl::Duration kDay = absl::Hours(24);
+
+class ClockTest : public ReferralTest {
+ protected:
+  ClockTest() { Registered(Register(kLimitDays)); }
+
+  // The stage that the one timer of a referral is for, and days until it is due.
+  std::pair<std::string, int> Waits(const std::string& id) {
+    const std::vector<base::Timer> timers = journal.TimersOf(id);
+    EXPECT_THAT(timers, SizeIs(1));
+    if (timers.empty()) return {};
+    // Commands take seconds: rounded to the next day.
+    return {timers[0].name, static_cast<int>((timers[0].due - journal.now + kDay / 2) / kDay)};
+  }
+  // Decides a timer as the journal does, and records what comes of it.
+  std::vector<v1::ReferralEvent> Fire(const std::string& id, const base::Timer& timer) {
+    base::View view;
+    view.Put(id, {.version = journal.VersionOf(id),
+                  .position = 1,
+                  .state = std::make_shared<State>(*journal.StateOf(id))});
+    base::Context context;
+    context.time = journal.now;
+    auto decision = ReferralRules::Decide(view, base::TimerDue{id, timer.name, timer.due}, context);
+    EXPECT_THAT(decision, IsDone());
+    std::vector<v1::ReferralEvent> events;
+    for (base::NewEvent& event : decision->events) {
+      events.push_back(dynamic_cast<v1::ReferralEvent&>(*event.event));
+      journal.Given(id, events.back());
+    }
+    return events;
+  }
+};
+
+TEST_F(ClockTest, EachStageHasItsOwnBeginning) {
+  const std::string id = Submitted();
+  EXPECT_EQ(Waits(id), std::pair(std::string("TRIAGE"), 5));
+  journal.now += 2 * kDay;
+  ASSERT_THAT(journal.When(Triage(id)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("TRIAGE"), 3)) << "from its arrival";
+  ASSERT_THAT(journal.When(RequestInformation(id)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("INFORMATION"), 5));
+  journal.now += kDay;
+  AsReferrer();
+  ASSERT_THAT(journal.When(ProvideInformation(id)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("TRIAGE"), 5)) << "from the answer";
+  AsReceiver();
+  ASSERT_THAT(journal.When(Accept(id)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("FIRST_CONTACT"), 5));
+  journal.now += 3 * kDay;
+  ASSERT_THAT(journal.When(Pause(id)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("FIRST_CONTACT"), 2))
+      << "INV-52: a pause hides nothing";
+  v1::StartReferralRequest start = Start(id);
+  start.set_first_contact_date(journal.today());
+  ASSERT_THAT(journal.When(start), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("LAST_CONTACT"), 5));
+  journal.now += 2 * kDay;
+  ASSERT_THAT(journal.When(Contact(id)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("LAST_CONTACT"), 3)) << "an attempt is no contact";
+  ASSERT_THAT(journal.When(Contact(id, v1::CONTACT_OUTCOME_REACHED)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("LAST_CONTACT"), 5));
+  v1::CompleteReferralRequest complete = Complete(id);
+  complete.set_closed_date(journal.today());
+  ASSERT_THAT(journal.When(complete), IsDone());
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty());
+}
+
+TEST_F(ClockTest, StallIsSaidOncePerCrossing) {
+  const std::string id = Submitted();
+  const base::Timer timer = journal.TimersOf(id)[0];
+  journal.now = timer.due + 3 * kDay;  // the service was not running
+  auto events = Fire(id, timer);
+  ASSERT_THAT(events, SizeIs(1));
+  const v1::ReferralStalled& stalled = events[0].referral_stalled();
+  EXPECT_EQ(stalled.stage(), v1::STAGE_TRIAGE);
+  EXPECT_EQ(stalled.days(), 8);
+  EXPECT_EQ(stalled.limit_days(), kLimitDays);
+  EXPECT_EQ(stalled.organisation(), kProvider);
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty());
+  EXPECT_THAT(Fire(id, timer), IsEmpty());
+  ASSERT_THAT(journal.When(Triage(id)), IsDone());
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty()) << "the same stage";
+
+  // The stage begins anew: another crossing.
+  ASSERT_THAT(journal.When(RequestInformation(id)), IsDone());
+  const base::Timer question = journal.TimersOf(id)[0];
+  ASSERT_THAT(journal.When(Triage(id)), IsDone());
+  journal.now += 5 * kDay;
+  EXPECT_THAT(Fire(id, question), IsEmpty()) << "it was left in time";
+  events = Fire(id, journal.TimersOf(id)[0]);
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].referral_stalled().days(), 5);
+  EXPECT_THAT(journal.StateOf(id)->stalls(), SizeIs(1)) << "the newest of each stage";
+
+  v1::GetReferralRequest get;
+  get.set_referral_id(id);
+  EXPECT_EQ(journal.Ask(get)->referral().stalls(0).stage(), v1::STAGE_TRIAGE);
+}
+
+TEST_F(ClockTest, ServiceWithoutLimitsHasNoClock) {
+  EXPECT_THAT(journal.TimersOf(Submitted(Submit(kPerson, kOtherService))), IsEmpty());
+  EXPECT_THAT(journal.TimersOf(kService), IsEmpty());
+  EXPECT_THAT(journal.TimersOf(Drafted()), IsEmpty());
+}
+
+}  // namespace
+}  // namespace fettle::referral
