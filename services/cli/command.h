@@ -63,6 +63,7 @@ void AddReferralCommands(CLI::App& app, Connection& connection, int& code);
 void AddEventCommands(CLI::App& app, Connection& connection, int& code);
 void AddSeed(CLI::App& app, Connection& connection, int& code);
 void AddAuditCommands(CLI::App& app, Connection& connection, int& code);
+void AddOrganisationCommands(CLI::App& app, Connection& connection, int& code);
 
 }  // namespace fettle::cli
 

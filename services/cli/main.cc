@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   fettle::cli::AddEventCommands(app, connection, code);
   fettle::cli::AddSeed(app, connection, code);
   fettle::cli::AddAuditCommands(app, connection, code);
+  fettle::cli::AddOrganisationCommands(app, connection, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

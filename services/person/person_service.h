@@ -67,6 +67,7 @@ class PersonServiceImpl final : public v1::PersonService::CallbackService {
   FETTLE_RPC(FindPersonByNhsNumber)
   FETTLE_RPC(GetPersonContext)
   FETTLE_RPC(RegisterOrganisation)
+  FETTLE_RPC(LoadOrganisations)
   FETTLE_RPC(GetOrganisation)
   FETTLE_RPC(ListOrganisations)
 

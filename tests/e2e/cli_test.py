@@ -103,6 +103,38 @@ class CliTest(unittest.TestCase):
         self.assertEqual([int(json.loads(line)["position"]) for line in run.stdout.splitlines()], list(range(1, last + 1)))
         self.assertEqual(self.error("call", "training.ReadJournal", json.dumps(log))["code"], "PERMISSION_DENIED")
 
+    def test_4b_organisations_are_loaded_and_what_is_refused_is_named(self):
+        f = self.fettle
+        (f.home / "admin").write_text(f.token("administrator", f.ICB, "adam"))
+
+        def row(code, icb, close=""):
+            columns = [code, f"Place, {code}", "Y60", icb, "1 HIGH STREET", "", "", "", "", "LS1 4AP", "20100401", close,
+                       "C" if close else "A", "B"] + [""] * 11 + ["4", ""]
+            return ",".join(f'"{column}"' for column in columns) + "\r\n"
+
+        practices = f.home / "epraccur.csv"
+        practices.write_text(row("P10001", f.ICB) + row("P10002", f.ICB, "20200331") + row("P10003", "QXX") + "P10004,short\n")
+        load = ("organisations", "load", practices, "--as=gp-practice")
+        run = self.run_cli("--json", *load, who="admin")
+        report = json.loads(run.stdout)
+        self.assertEqual(run.returncode, 1, "lines were refused")
+        self.assertEqual((report["added"], report["changed"], report["refused"]), (2, 0, 2))
+        self.assertEqual([(r["line"], r["field"], r["rule"]) for r in report["refusals"]],
+                         [(3, "icb", "ICB_NOT_KNOWN"), (4, "line", "COLUMNS_MISSING")])
+        text = self.run_cli(*load, f"--icb={f.ICB}", who="admin")
+        self.assertIn(f"{practices}:4: line: COLUMNS_MISSING: expected at least 27 columns", text.stdout)
+        self.assertIn("0 added, 0 changed; lines: 2 unchanged, 1 skipped, 1 refused", text.stdout)
+        practices.write_text(row("P10001", f.ICB) + row("P10002", f.ICB, "20200331"))
+        successions = f.home / "succ.csv"
+        successions.write_text("P10002,P10001,R,20200401,\n")
+        self.assertEqual(self.json("organisations", "load", successions, "--as=succession", who="admin")["changed"], 1)
+        # The file of practices knows nothing of it, and takes nothing away.
+        self.assertEqual(self.json(*load, who="admin")["unchanged"], 2)
+        found = self.json("call", "person.GetOrganisation", json.dumps({"ods_code": "P10002"}))
+        self.assertEqual(found["current_ods_code"], "P10001")
+        self.assertEqual(self.error(*load)["code"], "PERMISSION_DENIED")
+        self.assertIn("--as", self.error("organisations", "load", practices, "--as=pharmacy")["message"])
+
     def test_5_the_audit_log(self):
         words = ("audit", "proof", "urn:fettle:person:main", 1)
         deadline = time.monotonic() + CATCH_UP_SECONDS_MAX

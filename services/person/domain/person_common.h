@@ -18,6 +18,8 @@ inline constexpr int kNumbersMax = 20;
 // Records that were merged into one.
 inline constexpr int kMergedPersonsMax = 20;
 inline constexpr int kContextPeopleMax = 200;
+// Successors of successors that are followed.
+inline constexpr int kSuccessionHopsMax = 8;
 // Records with one name, birth date and postcode that are told of each other. A further one is told
 // of these, and they not of it.
 inline constexpr int kMatchSlots = 4;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "absl/time/time.h"
 #include "libs/base/date.h"
@@ -183,6 +184,11 @@ std::vector<base::Entry> PersonRules::Index(const State& state) {
     entries.push_back({kOrganisationIndex, Key({organisation.ods_code()}), "", true});
     entries.push_back({kKindIndex, KindKey(0), sort, false});
     entries.push_back({kKindIndex, KindKey(organisation.kind()), sort, false});
+    for (const std::string& group : std::set<std::string>{
+             organisation.parent(), organisation.primary_care_network(), organisation.icb()}) {
+      if (group.empty() || group == organisation.ods_code()) continue;
+      entries.push_back({kMemberIndex, Key({group}), sort, false});
+    }
   }
   return entries;
 }

@@ -48,6 +48,30 @@ std::vector<std::string> Missing(const v1::Person& person, bool practice_known) 
   return missing;
 }
 
+absl::StatusOr<std::optional<v1::Organisation>> OrganisationOf(const base::Snapshot& snapshot,
+                                                               const std::string& ods_code) {
+  FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> stream,
+                          snapshot.Holder(kOrganisationIndex, Key({ods_code})));
+  if (!stream.has_value()) return std::nullopt;
+  FETTLE_ASSIGN_OR_RETURN(const base::View::Stream found, snapshot.Load(*stream));
+  return static_cast<const v1::PersonState&>(*found.state).organisation();
+}
+
+// The code of who stands in the organisation's place on the day, empty when nobody does. A chain
+// that is too long, or a circle, leads to nobody.
+absl::StatusOr<std::string> WhoStandsOn(const base::Snapshot& snapshot,
+                                        v1::Organisation organisation, const std::string& day) {
+  for (int hop = 0; hop <= kSuccessionHopsMax; ++hop) {
+    if (IsValidOn(organisation, day)) return organisation.ods_code();
+    if (organisation.successors_size() != 1) break;
+    FETTLE_ASSIGN_OR_RETURN(std::optional<v1::Organisation> next,
+                            OrganisationOf(snapshot, organisation.successors(0)));
+    if (!next.has_value()) break;
+    organisation = *std::move(next);
+  }
+  return "";
+}
+
 }  // namespace
 
 absl::StatusOr<v1::GetPersonResponse> PersonRules::Answer(const base::Snapshot& snapshot,
@@ -213,23 +237,25 @@ absl::StatusOr<v1::FindPossibleDuplicatesResponse> PersonRules::Answer(
 
 absl::StatusOr<v1::GetOrganisationResponse> PersonRules::Answer(
     const base::Snapshot& snapshot, const v1::GetOrganisationRequest& request,
-    const base::Context&) {
-  FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> stream,
-                          snapshot.Holder(kOrganisationIndex, Key({request.ods_code()})));
-  if (!stream.has_value()) {
+    const base::Context& context) {
+  v1::GetOrganisationResponse response;
+  FETTLE_ASSIGN_OR_RETURN(const std::optional<v1::Organisation> organisation,
+                          OrganisationOf(snapshot, request.ods_code()));
+  if (!organisation.has_value()) {
     return Refuse(absl::StatusCode::kNotFound, "ORGANISATION_NOT_FOUND",
                   "no organisation with this ODS code is registered");
   }
-  FETTLE_ASSIGN_OR_RETURN(const base::View::Stream found, snapshot.Load(*stream));
-  v1::GetOrganisationResponse response;
-  *response.mutable_organisation() =
-      static_cast<const v1::PersonState&>(*found.state).organisation();
-  if (!request.valid_on().empty() && !IsValidOn(response.organisation(), request.valid_on())) {
+  const std::string& day = request.valid_on().empty() ? context.today : request.valid_on();
+  FETTLE_ASSIGN_OR_RETURN(const std::string current, WhoStandsOn(snapshot, *organisation, day));
+  if (!request.valid_on().empty() && !IsValidOn(*organisation, request.valid_on())) {
     return Refuse(absl::StatusCode::kFailedPrecondition, "ORGANISATION_NOT_VALID_ON_DATE",
                   "the organisation was not open on this day",
-                  {{"start_date", response.organisation().start_date()},
-                   {"end_date", response.organisation().end_date()}});
+                  {{"start_date", organisation->start_date()},
+                   {"end_date", organisation->end_date()},
+                   {"current_ods_code", current}});
   }
+  *response.mutable_organisation() = *organisation;
+  response.set_current_ods_code(current);
   response.set_position(snapshot.position());
   return response;
 }
@@ -237,8 +263,11 @@ absl::StatusOr<v1::GetOrganisationResponse> PersonRules::Answer(
 absl::StatusOr<v1::ListOrganisationsResponse> PersonRules::Answer(
     const base::Snapshot& snapshot, const v1::ListOrganisationsRequest& request,
     const base::Context&) {
-  FETTLE_ASSIGN_OR_RETURN(const base::ListedPage page,
-                          snapshot.List(kKindIndex, KindKey(request.kind()), request.page()));
+  FETTLE_ASSIGN_OR_RETURN(
+      const base::ListedPage page,
+      request.member_of().empty()
+          ? snapshot.List(kKindIndex, KindKey(request.kind()), request.page())
+          : snapshot.List(kMemberIndex, Key({request.member_of()}), request.page()));
   v1::ListOrganisationsResponse response;
   for (const std::string& stream : page.streams) {
     FETTLE_ASSIGN_OR_RETURN(const base::View::Stream found, snapshot.Load(stream));

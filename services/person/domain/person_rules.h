@@ -31,6 +31,8 @@ enum PersonIndex : int {
   // Unique. Name, birth date, postcode and place -> person. Places, because a decision reads
   // unique entries alone.
   kMatchIndex = 5,
+  // Parent, network or ICB -> its organisations, by name and code.
+  kMemberIndex = 6,
 };
 
 // The day lies in its validity period (INV-10).
@@ -53,6 +55,7 @@ struct PersonRules {
                              const base::View& view);
   static base::Reads ReadsOf(const v1::RegisterOrganisationRequest& request,
                              const base::View& view);
+  static base::Reads ReadsOf(const v1::LoadOrganisationsRequest& request, const base::View& view);
 
   // Only whose key seals the words: the registry asks nobody else.
   static base::Questions QuestionsOf(const v1::EnsurePersonRequest& request,
@@ -94,6 +97,9 @@ struct PersonRules {
   static Decided<v1::RegisterOrganisationResponse> Decide(
       const base::View& view, const v1::RegisterOrganisationRequest& request,
       const base::Context& context);
+  static Decided<v1::LoadOrganisationsResponse> Decide(const base::View& view,
+                                                       const v1::LoadOrganisationsRequest& request,
+                                                       const base::Context& context);
 
   static void Evolve(State& state, const Event& event);
   static std::vector<base::Entry> Index(const State& state);
