@@ -66,8 +66,8 @@ std::string ShortType(const std::string& type) {
 }
 
 template <class Event>
-bool Parse(std::string_view value, Event& event) {
-  return event.ParseFromArray(value.data(), static_cast<int>(value.size()));
+bool Parse(std::string_view body, Event& event) {
+  return event.ParseFromArray(body.data(), static_cast<int>(body.size()));
 }
 
 absl::Status NotAnEvent() {
@@ -118,21 +118,21 @@ absl::Status Projection::Apply(const journal::ConsumedEvent& event) {
   const Header& header = *event.header;
   int64_t pence = 0;
   if (event.topic == kPersonTopic) {
-    if (!Parse(event.value, person_)) return NotAnEvent();
+    if (!Parse(event.body, person_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, person_));
   } else if (event.topic == kReferralTopic) {
-    if (!Parse(event.value, referral_)) return NotAnEvent();
+    if (!Parse(event.body, referral_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, referral_));
   } else if (event.topic == kTrainingTopic) {
-    if (!Parse(event.value, training_)) return NotAnEvent();
+    if (!Parse(event.body, training_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, training_));
   } else if (event.topic == kBudgetTopic) {
-    if (!Parse(event.value, budget_)) return NotAnEvent();
+    if (!Parse(event.body, budget_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, budget_));
     pence = journal::PenceOf(budget_);
   } else if (event.topic == kAccessTopic) {
     // Who read what is the audit log's; here it is counted only.
-    if (!Parse(event.value, access_)) return NotAnEvent();
+    if (!Parse(event.body, access_)) return NotAnEvent();
   } else {
     return absl::UnimplementedError("events of this topic are not known");
   }
