@@ -36,6 +36,9 @@ struct ConsumedEvent {
   std::string topic;
   const common::v1::EventHeader* header;
   std::string_view value;  // the published bytes, exactly
+  // `value` without the header, where that comes first as our writers put it; else all of `value`.
+  // Parsed as the topic's message it gives everything but the header, which need not be read twice.
+  std::string_view body = {};
 };
 
 // What a consumer does with events. Called on the consumer's thread, inside the transaction that
@@ -49,8 +52,10 @@ class EventHandler {
   // Once, after the database is open.
   virtual absl::Status Open(sqlite::Database& db) = 0;
   // The effect. INVALID_ARGUMENT or UNIMPLEMENTED parks the event, with the message as its cause
-  // (no personal data in it), and later events of its stream behind it; what it changed is rolled
-  // back. Any other error stops the consumer.
+  // (no personal data in it), and later events of its stream behind it. It is looked at before
+  // anything is changed: an event that is refused when rows were changed already stops the
+  // consumer, as any other error does, and leaves nothing. (A savepoint for each event would copy
+  // every page that the event touches.)
   virtual absl::Status Apply(const ConsumedEvent& event) = 0;
   // Before the commit of a batch of 1 to `batch_events_max` events, and after it.
   virtual absl::Status BeforeCommit() { return absl::OkStatus(); }

@@ -114,20 +114,23 @@ absl::Status DropEverything(sqlite::Database& db) {
 
 }  // namespace
 
-bool DecodeHeader(std::string_view value, common::v1::EventHeader& header) {
+bool DecodeHeader(std::string_view value, common::v1::EventHeader& header, std::string_view* body) {
   using google::protobuf::internal::WireFormatLite;
   google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(value.data()),
                                             static_cast<int>(value.size()));
   header.Clear();
+  bool first = true;
   while (const uint32_t tag = in.ReadTag()) {
     if (tag != kHeaderTag) {
       if (!WireFormatLite::SkipField(&in, tag)) return false;
+      first = false;
       continue;
     }
     uint32_t length = 0;
     if (!in.ReadVarint32(&length)) return false;
     const int start = in.CurrentPosition();
     if (length > value.size() - static_cast<size_t>(start)) return false;
+    if (body != nullptr) *body = first ? value.substr(static_cast<size_t>(start) + length) : value;
     return header.ParseFromArray(value.data() + start, static_cast<int>(length)) &&
            !header.source().empty() && header.position() >= 1 && header.previous_position() >= 0 &&
            header.previous_position() < header.position();
@@ -241,9 +244,6 @@ absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(sqlite::Database& db, EventHa
 }
 
 absl::Status Inbox::Prepare() {
-  FETTLE_ASSIGN_OR_RETURN(savepoint_, db_.Prepare("SAVEPOINT event"));
-  FETTLE_ASSIGN_OR_RETURN(release_, db_.Prepare("RELEASE event"));
-  FETTLE_ASSIGN_OR_RETURN(rollback_to_, db_.Prepare("ROLLBACK TO event"));
   FETTLE_ASSIGN_OR_RETURN(
       insert_source_,
       db_.Prepare("INSERT INTO inbox_source(id, source, contiguous, seen) VALUES(?, ?, 0, 0)"));
@@ -334,7 +334,8 @@ absl::Status Inbox::Take(const std::string& topic, std::string_view value,
                          std::optional<BusOffset> at, const BusEnvelope& envelope) {
   FETTLE_RETURN_IF_ERROR(Begin());
   if (at.has_value()) Advance(topic, *at);
-  if (!DecodeHeader(value, header_)) {
+  std::string_view body;
+  if (!DecodeHeader(value, header_, &body)) {
     // Nobody can say which position it is, so the position stays missing and is fetched from the
     // feed.
     base::Log(base::Level::kError, "an event without a readable header is parked",
@@ -362,25 +363,27 @@ absl::Status Inbox::Take(const std::string& topic, std::string_view value,
     held_gauge_.Set(static_cast<double>(held_at_.size()));
     return absl::OkStatus();
   }
-  return Settle(*source, topic, header_, value, envelope);
+  return Settle(*source, {.topic = topic, .header = &header_, .value = value, .body = body},
+                envelope);
 }
 
-absl::Status Inbox::Settle(Source& source, const std::string& topic,
-                           const common::v1::EventHeader& header, std::string_view value,
+absl::Status Inbox::Settle(Source& source, const ConsumedEvent& event,
                            const BusEnvelope& envelope) {
-  FETTLE_RETURN_IF_ERROR(SettleOne(source, topic, header, value, envelope));
+  FETTLE_RETURN_IF_ERROR(SettleOne(source, event, envelope));
   if (held_.empty()) return absl::OkStatus();
-  std::deque<int64_t> settled = {header.position()};
+  std::deque<int64_t> settled = {event.header->position()};
   while (!settled.empty()) {
     auto waiting = held_.extract({source.name, settled.front()});
     settled.pop_front();
     if (waiting.empty()) continue;
     for (auto& [position, held] : waiting.mapped()) {
-      common::v1::EventHeader held_header;
-      FETTLE_CHECK(DecodeHeader(held.value, held_header), "a held event was readable when it came");
+      common::v1::EventHeader header;
+      ConsumedEvent next{.topic = held.topic, .header = &header, .value = held.value};
+      FETTLE_CHECK(DecodeHeader(held.value, header, &next.body),
+                   "a held event was readable when it came");
       BusEnvelope envelope{held.key, {}};
       FETTLE_ASSIGN_OR_RETURN(envelope.headers, DecodeHeaders(held.headers));
-      FETTLE_RETURN_IF_ERROR(SettleOne(source, held.topic, held_header, held.value, envelope));
+      FETTLE_RETURN_IF_ERROR(SettleOne(source, next, envelope));
       held_at_.erase({source.name, position});
       if (held.at.has_value()) {
         const auto offsets = held_offsets_.find({held.topic, held.at->partition});
@@ -395,14 +398,14 @@ absl::Status Inbox::Settle(Source& source, const std::string& topic,
   return absl::OkStatus();
 }
 
-absl::Status Inbox::SettleOne(Source& source, const std::string& topic,
-                              const common::v1::EventHeader& header, std::string_view value,
+absl::Status Inbox::SettleOne(Source& source, const ConsumedEvent& event,
                               const BusEnvelope& envelope) {
+  const common::v1::EventHeader& header = *event.header;
   std::optional<absl::Status> cause;
   if (header.previous_position() > 0 && source.parked.contains(header.previous_position())) {
     cause = absl::FailedPreconditionError("an earlier event of its stream is parked");
   } else {
-    FETTLE_ASSIGN_OR_RETURN(cause, Apply(topic, header, value));
+    FETTLE_ASSIGN_OR_RETURN(cause, Apply(event));
   }
   source.seen.Add(header.position());
   source.changed = true;
@@ -411,7 +414,7 @@ absl::Status Inbox::SettleOne(Source& source, const std::string& topic,
     applied_total_.Increment();
     return absl::OkStatus();
   }
-  std::optional<std::string_view> kept = value;
+  std::optional<std::string_view> kept = event.value;
   if (static_cast<int64_t>(source.parked.size()) >= limits_.parked_values_max) kept.reset();
   source.parked.insert(header.position());
   base::Log(base::Level::kWarning, "an event is parked",
@@ -419,23 +422,20 @@ absl::Status Inbox::SettleOne(Source& source, const std::string& topic,
              {"position", header.position()},
              {"type", header.type()},
              {"cause", base::ToStd(cause->message())}});
-  return Park(source.name, header.position(), header.previous_position(), topic, header.stream_id(),
-              *cause, kept, envelope);
+  return Park(source.name, header.position(), header.previous_position(), event.topic,
+              header.stream_id(), *cause, kept, envelope);
 }
 
-absl::StatusOr<std::optional<absl::Status>> Inbox::Apply(const std::string& topic,
-                                                         const common::v1::EventHeader& header,
-                                                         std::string_view value) {
-  FETTLE_RETURN_IF_ERROR(savepoint_.Run());
-  const absl::Status applied = handler_->Apply({.topic = topic, .header = &header, .value = value});
-  std::optional<absl::Status> cause;
-  if (!applied.ok()) {
-    if (!IsParkable(applied)) return applied;
-    FETTLE_RETURN_IF_ERROR(rollback_to_.Run());
-    cause = applied;
+absl::StatusOr<std::optional<absl::Status>> Inbox::Apply(const ConsumedEvent& event) {
+  const int64_t changes = db_.total_changes();
+  const absl::Status applied = handler_->Apply(event);
+  if (applied.ok()) return std::optional<absl::Status>();
+  if (!IsParkable(applied)) return applied;
+  if (db_.total_changes() != changes) {
+    return absl::InternalError(base::Concat("an event was refused when rows were changed already: ",
+                                            base::ToStd(applied.message())));
   }
-  FETTLE_RETURN_IF_ERROR(release_.Run());
-  return cause;
+  return std::optional<absl::Status>(applied);
 }
 
 absl::Status Inbox::Park(const std::string& source, int64_t position, int64_t previous_position,
@@ -556,9 +556,10 @@ absl::StatusOr<int64_t> Inbox::Redrive(const Fetch& fetch) {
       if (!fetched.ok()) continue;
       value = *std::move(fetched);
     }
-    if (!DecodeHeader(value, header) || header.position() != at) continue;
+    ConsumedEvent event{.topic = topic, .header = &header, .value = value};
+    if (!DecodeHeader(value, header, &event.body) || header.position() != at) continue;
     FETTLE_RETURN_IF_ERROR(Begin());
-    FETTLE_ASSIGN_OR_RETURN(const std::optional<absl::Status> cause, Apply(topic, header, value));
+    FETTLE_ASSIGN_OR_RETURN(const std::optional<absl::Status> cause, Apply(event));
     if (cause.has_value()) continue;
     FETTLE_RETURN_IF_ERROR(delete_parked_.BindText(1, name).BindInt(2, at).Run());
     source->second.parked.erase(at);

@@ -34,8 +34,10 @@
 namespace fettle::journal {
 
 // Field 1 of every message of every topic, decoded without knowing the message. False when there is
-// none, it cannot be read, or it does not say which source and position it is.
-bool DecodeHeader(std::string_view value, common::v1::EventHeader& header);
+// none, it cannot be read, or it does not say which source and position it is. `body` gets
+// ConsumedEvent::body.
+bool DecodeHeader(std::string_view value, common::v1::EventHeader& header,
+                  std::string_view* body = nullptr);
 
 // Positions of one source, from 1, as bitmaps of 4,096: blocks that are full and have all before
 // them are dropped, so it stays small however long the source is.
@@ -189,17 +191,11 @@ class Inbox {
   absl::Status Load();
   absl::Status Begin();
   absl::StatusOr<Source*> Find(const std::string& name);
-  // Applies or parks `value`, whose header is in `header`, and all that waited for it.
-  absl::Status Settle(Source& source, const std::string& topic,
-                      const common::v1::EventHeader& header, std::string_view value,
-                      const BusEnvelope& envelope);
-  absl::Status SettleOne(Source& source, const std::string& topic,
-                         const common::v1::EventHeader& header, std::string_view value,
-                         const BusEnvelope& envelope);
+  // Applies or parks the event, and all that waited for it.
+  absl::Status Settle(Source& source, const ConsumedEvent& event, const BusEnvelope& envelope);
+  absl::Status SettleOne(Source& source, const ConsumedEvent& event, const BusEnvelope& envelope);
   // OK with the cause when the handler would not have it.
-  absl::StatusOr<std::optional<absl::Status>> Apply(const std::string& topic,
-                                                    const common::v1::EventHeader& header,
-                                                    std::string_view value);
+  absl::StatusOr<std::optional<absl::Status>> Apply(const ConsumedEvent& event);
   absl::Status Park(const std::string& source, int64_t position, int64_t previous_position,
                     const std::string& topic, const std::string& stream, const absl::Status& cause,
                     std::optional<std::string_view> value, const BusEnvelope& envelope);
@@ -225,7 +221,6 @@ class Inbox {
   bool has_unmirrored_ = true;
   common::v1::EventHeader header_;
 
-  sqlite::Statement savepoint_, release_, rollback_to_;
   sqlite::Statement insert_source_, update_source_, put_block_, delete_block_, put_offset_;
   sqlite::Statement insert_parked_, delete_parked_, settle_mirror_;
 

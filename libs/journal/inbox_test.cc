@@ -65,7 +65,15 @@ TEST(DecodeHeaderTest, FindsFieldOneAmongUnknownFieldsAndRefusesNonsense) {
   common::v1::EventHeader header;
   ASSERT_TRUE(DecodeHeader(event.value, header));
   EXPECT_EQ(header.position(), 7);
-  ASSERT_TRUE(DecodeHeader("\x12\x02hi" + event.value, header)) << "another field comes first";
+  std::string_view body;
+  ASSERT_TRUE(DecodeHeader(event.value, header, &body));
+  v1::AccessEvent read;
+  ASSERT_TRUE(read.ParseFromArray(body.data(), static_cast<int>(body.size())));
+  EXPECT_FALSE(read.has_header()) << "it need not be read twice";
+  EXPECT_TRUE(read.has_access_recorded());
+  const std::string other_first = "\x12\x02hi" + event.value;
+  ASSERT_TRUE(DecodeHeader(other_first, header, &body)) << "another field comes first";
+  EXPECT_EQ(body, other_first);
   EXPECT_EQ(header.stream_id(), "s");
   EXPECT_FALSE(DecodeHeader("", header));
   EXPECT_FALSE(DecodeHeader("\x0a\xff\xff\xff\xff\x0f", header)) << "longer than the value";
@@ -195,7 +203,7 @@ TEST_F(InboxTest, ParksWhatCannotBeHandledAndTheStreamBehindIt) {
     if (times == 1) Open();
   }
   EXPECT_EQ(Parked(), 3);
-  EXPECT_EQ(chains().at(std::string(kTestSource) + "/a").first, 1) << "what it wrote is undone";
+  EXPECT_EQ(chains().at(std::string(kTestSource) + "/a").first, 1);
   EXPECT_EQ(chains().at(std::string(kTestSource) + "/b").first, 2);
   EXPECT_EQ(inbox_->contiguous(kTestSource), 6) << "a parked position is not missing";
   EXPECT_THAT(db_->QueryText("SELECT cause FROM inbox_parked WHERE position=3").value(),
@@ -213,6 +221,22 @@ TEST_F(InboxTest, ParksWhatCannotBeHandledAndTheStreamBehindIt) {
   Take(MakeTestEvent(kTestSource, 7, 6, "a"));
   Commit();
   EXPECT_EQ(chains().at(std::string(kTestSource) + "/a").first, 5);
+}
+
+// INV-168: only what changed nothing is parked; a handler that looks too late stops the consumer
+// and leaves nothing of the batch.
+TEST_F(InboxTest, StopsAtAnEventThatIsRefusedWhenRowsWereChanged) {
+  Open();
+  Take(MakeTestEvent(kTestSource, 1, 0, "a"));
+  Commit();
+  handler_->looks_late = true;
+  Take(MakeTestEvent(kTestSource, 2, 1, "a"));
+  const TestEvent poison = MakeTestEvent(kTestSource, 3, 2, "a", kPoison);
+  EXPECT_EQ(inbox_->Take(kTestTopic, poison.value).code(), absl::StatusCode::kInternal);
+  Open();
+  EXPECT_EQ(inbox_->contiguous(kTestSource), 1);
+  EXPECT_EQ(Parked(), 0);
+  EXPECT_EQ(chains().at(std::string(kTestSource) + "/a").first, 1);
 }
 
 TEST_F(InboxTest, KeepsPositionsOnlyBeyondTheLimitAndFetchesTheirBytesAgain) {

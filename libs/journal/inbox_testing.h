@@ -73,26 +73,32 @@ class ChainHandler final : public EventHandler {
     return absl::OkStatus();
   }
   absl::Status Apply(const ConsumedEvent& event) override {
+    if (!looks_late) FETTLE_RETURN_IF_ERROR(Look(event));
     const std::string stream = event.header->source() + "/" + event.header->stream_id();
     FETTLE_RETURN_IF_ERROR(put_.BindText(1, stream).BindInt(2, event.header->position()).Run());
-    if (!looks) return absl::OkStatus();
-    v1::AccessEvent whole;
-    if (!whole.ParseFromArray(event.value.data(), static_cast<int>(event.value.size()))) {
-      return absl::InvalidArgumentError("not an event");
-    }
-    if (whole.access_recorded().method() == kPoison && !knows_poison) {
-      return absl::UnimplementedError("a type that is not known");
-    }
-    return absl::OkStatus();
+    return looks_late ? Look(event) : absl::OkStatus();
   }
   void AfterCommit() override { ++commits; }
   void Close() override { put_ = {}; }
 
   bool looks = true;
+  bool looks_late = false;  // after it has changed something, which a handler must not do
   std::atomic<bool> knows_poison = false;
   std::atomic<int> commits = 0;
 
  private:
+  absl::Status Look(const ConsumedEvent& event) const {
+    if (!looks) return absl::OkStatus();
+    v1::AccessEvent body;
+    if (!body.ParseFromArray(event.body.data(), static_cast<int>(event.body.size()))) {
+      return absl::InvalidArgumentError("not an event");
+    }
+    if (body.access_recorded().method() == kPoison && !knows_poison) {
+      return absl::UnimplementedError("a type that is not known");
+    }
+    return absl::OkStatus();
+  }
+
   sqlite::Statement put_;
 };
 

@@ -281,6 +281,8 @@ absl::StatusOr<bool> Database::Checkpoint(absl::Duration wait_max) {
 
 int64_t Database::changes() const { return sqlite3_changes64(db_.get()); }
 
+int64_t Database::total_changes() const { return sqlite3_total_changes64(db_.get()); }
+
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
 
 absl::Status PrepareAll(Database& db,

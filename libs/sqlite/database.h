@@ -142,7 +142,8 @@ class Database {
   // snapshot, and with it the write-ahead log, for ever. InfiniteFuture: never.
   void EndStatementsAt(absl::Time time);
 
-  int64_t changes() const;  // rows of the last INSERT, UPDATE or DELETE
+  int64_t changes() const;        // rows of the last INSERT, UPDATE or DELETE
+  int64_t total_changes() const;  // of all of them since the connection was opened
   bool in_transaction() const;
   const std::string& path() const { return path_; }
 

@@ -616,6 +616,30 @@ TEST_F(AnalyticsTest, ControlTotalsAgreeWithThePublisher) {
   EXPECT_EQ(Compare(0, taken, other).outcome(), v1::TOTALS_OUTCOME_MISMATCH);
 }
 
+TEST(ProjectionSchemaTest, RowsOfAnOlderDatabaseStay) {
+  const journal::TestFolder folder;
+  auto db = sqlite::Database::Open({.path = folder.File("figures.db")});
+  ASSERT_TRUE(db.ok()) << db.status();
+  const std::vector<const char*> steps = Projection().Schema();
+  ASSERT_TRUE((*db)->Migrate({steps[0]}).ok());
+  ASSERT_TRUE(
+      (*db)
+          ->Execute("INSERT INTO referral VALUES('r', 'p', 'QWO', '2026-01-01', NULL, NULL);"
+                    "INSERT INTO journey VALUES('c', 'urn:fettle:referral:main', 7, 1, "
+                    "'referral', 'ReferralSubmitted', 'r', 'p')")
+          .ok());
+  ASSERT_TRUE((*db)->Migrate(steps).ok());
+  EXPECT_EQ((*db)->QueryText("SELECT icb FROM referral WHERE id='r'").value(), "QWO");
+  EXPECT_FALSE((*db)->Execute("INSERT INTO referral SELECT * FROM referral").ok())
+      << "one row each";
+  std::vector<std::string> people;
+  const auto journey = GetJourney(**db, "c", people);
+  ASSERT_TRUE(journey.ok()) << journey.status();
+  ASSERT_EQ(journey->steps_size(), 1);
+  EXPECT_EQ(journey->steps(0).position(), 7);
+  EXPECT_EQ(people, std::vector<std::string>{"p"});
+}
+
 // INV-168: a type that is not known parks its stream; what may be ignored does not.
 TEST_F(AnalyticsTest, ParksTypesThatItDoesNotKnow) {
   Journals all = Cohort();

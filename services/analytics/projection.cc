@@ -1,5 +1,3 @@
-#include "services/analytics/projection.h"
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
@@ -7,6 +5,7 @@
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/nhs/snomed.h"
+#include "services/analytics/projection.h"
 
 namespace fettle::analytics {
 namespace {
@@ -44,6 +43,25 @@ constexpr const char* kSchema = R"sql(
                        id_hash_sum BLOB NOT NULL, PRIMARY KEY(source, block)) WITHOUT ROWID;
 )sql";
 
+// Of what every referral adds a row to, the row goes behind the last one and only its key among the
+// other keys: the partitions of a topic are read at different times, so that a key lies elsewhere
+// each time and a page of rows would be written several times over.
+constexpr const char* kInOrderOfComing = R"sql(
+  ALTER TABLE referral RENAME TO referral_before;
+  CREATE TABLE referral(id TEXT PRIMARY KEY NOT NULL, person TEXT NOT NULL, icb TEXT NOT NULL,
+                        received_date TEXT NOT NULL, first_contact_date TEXT, closed_date TEXT);
+  INSERT INTO referral SELECT * FROM referral_before;
+  DROP TABLE referral_before;
+
+  ALTER TABLE journey RENAME TO journey_before;
+  CREATE TABLE journey(correlation TEXT NOT NULL, source TEXT NOT NULL, position INTEGER NOT NULL,
+                       unix_us INTEGER NOT NULL, service TEXT NOT NULL, type TEXT NOT NULL,
+                       stream TEXT NOT NULL, subjects TEXT NOT NULL);
+  INSERT INTO journey SELECT * FROM journey_before;
+  DROP TABLE journey_before;
+  CREATE INDEX journey_correlation ON journey(correlation);
+)sql";
+
 absl::Time TimeOf(const common::v1::EventHeader& header) {
   return absl::FromUnixSeconds(header.time().seconds()) + absl::Nanoseconds(header.time().nanos());
 }
@@ -66,8 +84,8 @@ std::string ShortType(const std::string& type) {
 }
 
 template <class Event>
-bool Parse(std::string_view value, Event& event) {
-  return event.ParseFromArray(value.data(), static_cast<int>(value.size()));
+bool Parse(std::string_view body, Event& event) {
+  return event.ParseFromArray(body.data(), static_cast<int>(body.size()));
 }
 
 absl::Status NotAnEvent() {
@@ -76,7 +94,7 @@ absl::Status NotAnEvent() {
 
 }  // namespace
 
-std::vector<const char*> Projection::Schema() const { return {kSchema}; }
+std::vector<const char*> Projection::Schema() const { return {kSchema, kInOrderOfComing}; }
 
 absl::Status Projection::Open(sqlite::Database& db) {
   db_ = &db;
@@ -119,21 +137,21 @@ absl::Status Projection::Apply(const journal::ConsumedEvent& event) {
   const Header& header = *event.header;
   int64_t pence = 0;
   if (event.topic == kPersonTopic) {
-    if (!Parse(event.value, person_)) return NotAnEvent();
+    if (!Parse(event.body, person_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, person_));
   } else if (event.topic == kReferralTopic) {
-    if (!Parse(event.value, referral_)) return NotAnEvent();
+    if (!Parse(event.body, referral_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, referral_));
   } else if (event.topic == kTrainingTopic) {
-    if (!Parse(event.value, training_)) return NotAnEvent();
+    if (!Parse(event.body, training_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, training_));
   } else if (event.topic == kBudgetTopic) {
-    if (!Parse(event.value, budget_)) return NotAnEvent();
+    if (!Parse(event.body, budget_)) return NotAnEvent();
     FETTLE_RETURN_IF_ERROR(On(header, budget_));
     pence = journal::PenceOf(budget_);
   } else if (event.topic == kAccessTopic) {
     // Who read what is the audit log's; here it is counted only.
-    if (!Parse(event.value, access_)) return NotAnEvent();
+    if (!Parse(event.body, access_)) return NotAnEvent();
   } else {
     return absl::UnimplementedError("events of this topic are not known");
   }
