@@ -57,6 +57,7 @@ void Declare(GatewaySettings& to, base::Settings& settings) {
 // The HTTP side. Ends with the server first, so that what it calls is there until then.
 struct Front {
   std::unique_ptr<MessageFlow> flow;
+  std::unique_ptr<ReadFlow> reads;
   std::unique_ptr<PageFlow> pages;
   std::unique_ptr<Router> router;
   std::unique_ptr<http::Server> server;
@@ -76,6 +77,12 @@ absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
   parts.versions = absl::StrSplit(settings.bars_versions, ',', absl::SkipEmpty());
   const std::string capability = CapabilityStatement(settings.base_url, parts.versions);
   front.flow = std::make_unique<MessageFlow>(std::move(parts));
+  front.reads = std::make_unique<ReadFlow>(
+      ReadFlow::Parts{.referral = referral::v1::ReferralService::NewStub(
+                          rpc::MakeChannel(settings.referral_target, identity)),
+                      .tokens = &process.tokens(),
+                      .journal = &process.journal(),
+                      .base_url = settings.base_url});
 
   Assets assets;
   if (!settings.assets_dir.empty()) {
@@ -88,8 +95,8 @@ absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
                       .journal = &process.journal(),
                       .secure_cookie = absl::StartsWith(settings.base_url, "https://"),
                       .figures_age_max = absl::Seconds(settings.figures_age_s_max)});
-  front.router = std::make_unique<Router>(front.flow.get(), front.pages.get(), std::move(assets),
-                                          capability, &process.metrics());
+  front.router = std::make_unique<Router>(front.flow.get(), front.reads.get(), front.pages.get(),
+                                          std::move(assets), capability, &process.metrics());
 
   settings.server.listen_port = static_cast<uint16_t>(settings.http_port);
   settings.server.threads = static_cast<int>(settings.threads);

@@ -3,6 +3,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <initializer_list>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -18,6 +20,20 @@ constexpr char kDate[] = "2025-11-22";
 json::object Received(const char* definition) {
   return {{"mode", "receiver"},
           {"definition", absl::StrCat("https://fhir.nhs.uk/MessageDefinition/", definition)}};
+}
+
+// A resource type that can be read and searched, with the names and types of its parameters.
+json::object Readable(const char* type,
+                      std::initializer_list<std::pair<const char*, const char*>> parameters) {
+  json::object resource{{"type", type},
+                        {"interaction", json::array{json::object{{"code", "read"}},
+                                                    json::object{{"code", "search-type"}}}}};
+  json::array searched;
+  for (const auto& [name, kind] : parameters) {
+    searched.push_back(json::object{{"name", name}, {"type", kind}});
+  }
+  resource["searchParam"] = std::move(searched);
+  return resource;
 }
 
 }  // namespace
@@ -53,11 +69,17 @@ std::string CapabilityStatement(const std::string& base_url,
       {"implementation", json::object{{"description", "Fettle gateway"}, {"url", base_url}}},
       {"fhirVersion", "4.0.1"},
       {"format", json::array{"json"}},
-      {"rest", json::array{json::object{
-                   {"mode", "server"},
-                   {"security", json::object{{"service", json::array{oauth}}}},
-                   {"operation", json::array{operation}},
-               }}},
+      {"rest",
+       json::array{json::object{
+           {"mode", "server"},
+           {"security", json::object{{"service", json::array{oauth}}}},
+           {"resource",
+            json::array{Readable("ServiceRequest", {{"status", "token"}}),
+                        Readable("Task", {{"business-status", "token"}, {"owner", "string"}}),
+                        Readable("HealthcareService", {{"organization", "token"}}),
+                        Readable("MessageDefinition", {{"context", "token"}})}},
+           {"operation", json::array{operation}},
+       }}},
       {"messaging", json::array{json::object{
                         {"endpoint", json::array{endpoint}},
                         {"supportedMessage",

@@ -96,16 +96,21 @@ absl::Status CheckAccept(const HeaderLookup& header) {
 
 }  // namespace
 
-absl::StatusOr<BarsHeaders> ReadHeaders(const HeaderLookup& header) {
+absl::StatusOr<BarsHeaders> ReadQueryHeaders(const HeaderLookup& header) {
   BarsHeaders headers;
   FETTLE_ASSIGN_OR_RETURN(headers.request_id, Guid(header, kRequestIdHeader));
   FETTLE_ASSIGN_OR_RETURN(headers.correlation_id, Guid(header, kCorrelationIdHeader));
+  FETTLE_RETURN_IF_ERROR(CheckAccept(header));
+  return headers;
+}
+
+absl::StatusOr<BarsHeaders> ReadHeaders(const HeaderLookup& header) {
+  FETTLE_ASSIGN_OR_RETURN(BarsHeaders headers, ReadQueryHeaders(header));
   FETTLE_ASSIGN_OR_RETURN(headers.target_service, TargetService(header));
   FETTLE_ASSIGN_OR_RETURN(headers.organisation, EndUserOrganisation(header));
   FETTLE_RETURN_IF_ERROR(CheckResource(header, "NHSD-Requesting-Software", "Device", true));
   FETTLE_RETURN_IF_ERROR(
       CheckResource(header, "NHSD-Requesting-Practitioner", "PractitionerRole", false));
-  FETTLE_RETURN_IF_ERROR(CheckAccept(header));
   return headers;
 }
 

@@ -31,6 +31,9 @@ struct BarsHeaders {
 // FORMAT_NOT_ACCEPTABLE when `Accept` leaves no room for FHIR as JSON.
 absl::StatusOr<BarsHeaders> ReadHeaders(const HeaderLookup& header);
 
+// Of a request that reads: the two ids and `Accept` alone; the other members stay empty.
+absl::StatusOr<BarsHeaders> ReadQueryHeaders(const HeaderLookup& header);
+
 }  // namespace fettle::gateway
 
 #endif  // FETTLE_SERVICES_GATEWAY_FHIR_HEADERS_H_

@@ -63,6 +63,7 @@ constexpr ReasonRow kReasons[] = {
     {"JSON_NOT_READABLE", OutcomeKind::kInvalid},
     {"ELEMENT_MISSING", OutcomeKind::kRequired},
     {"ELEMENT_NOT_VALID", OutcomeKind::kInvalid},
+    {"PARAMETER_NOT_VALID", OutcomeKind::kInvalid},
     {"VERSION_MISSING", OutcomeKind::kInvariant},
     {"VERSION_NOT_SUPPORTED", OutcomeKind::kUnprocessable},
     {"EVENT_NOT_SUPPORTED", OutcomeKind::kUnprocessable},

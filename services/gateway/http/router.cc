@@ -43,9 +43,10 @@ http::Response MethodNotAllowed(const char* allowed) {
 
 }  // namespace
 
-Router::Router(MessageFlow* flow, PageFlow* pages, Assets assets, std::string capability_statement,
-               base::Metrics* metrics)
+Router::Router(MessageFlow* flow, ReadFlow* reads, PageFlow* pages, Assets assets,
+               std::string capability_statement, base::Metrics* metrics)
     : flow_(flow),
+      reads_(reads),
       pages_(pages),
       assets_(std::move(assets)),
       capability_statement_(std::move(capability_statement)),
@@ -72,9 +73,14 @@ http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> re
     co_return http::Response{
         200, "application/fhir+json; charset=utf-8", capability_statement_, {}};
   }
+  if (path.starts_with(kFhirPath) && ReadFlow::Serves(path.substr(kFhirPath.size()))) {
+    *route = "fhir-read";
+    if (!IsGet(*request)) co_return MethodNotAllowed("GET");
+    co_return co_await reads_->Read(request, std::string(path.substr(kFhirPath.size())));
+  }
   if (path.starts_with(kFhirPath)) {
     co_return Refused(base::Refuse(absl::StatusCode::kUnimplemented, "ENDPOINT_NOT_IMPLEMENTED",
-                                   "this receiver has $process-message and metadata"));
+                                   "this receiver has $process-message and what metadata names"));
   }
   if (path == "/health" && IsGet(*request)) {
     *route = "health";

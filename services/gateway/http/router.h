@@ -12,14 +12,15 @@
 #include "services/gateway/http/assets.h"
 #include "services/gateway/http/page_flow.h"
 #include "services/gateway/message_flow.h"
+#include "services/gateway/read_flow.h"
 
 namespace fettle::gateway {
 
 // Thread-safe; outlives the server that calls it.
 class Router {
  public:
-  Router(MessageFlow* flow, PageFlow* pages, Assets assets, std::string capability_statement,
-         base::Metrics* metrics);
+  Router(MessageFlow* flow, ReadFlow* reads, PageFlow* pages, Assets assets,
+         std::string capability_statement, base::Metrics* metrics);
 
   http::Task<http::Response> Handle(std::shared_ptr<const http::Request> request);
 
@@ -32,6 +33,7 @@ class Router {
   void Finish(const http::Request& request, const char* route, http::Response& response);
 
   MessageFlow* const flow_;
+  ReadFlow* const reads_;
   PageFlow* const pages_;
   const Assets assets_;
   const std::string capability_statement_;

@@ -1,0 +1,312 @@
+#include "services/gateway/fhir/resources.h"
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "libs/base/check.h"
+#include "libs/base/date.h"
+#include "services/gateway/fhir/systems.h"
+
+namespace fettle::gateway {
+namespace {
+
+namespace json = boost::json;
+namespace rv1 = referral::v1;
+
+constexpr char kServiceRequestProfile[] =
+    "https://fhir.hl7.org.uk/StructureDefinition/UKCore-ServiceRequest";
+constexpr char kTaskProfile[] = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Task";
+constexpr char kHealthcareServiceProfile[] =
+    "https://fhir.hl7.org.uk/StructureDefinition/UKCore-HealthcareService";
+constexpr char kSourceExtension[] =
+    "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest";
+constexpr char kSnomed[] = "http://snomed.info/sct";
+constexpr char kCategorySystem[] = "https://fhir.nhs.uk/CodeSystem/message-category-servicerequest";
+constexpr char kEventSystem[] = "https://fhir.nhs.uk/CodeSystem/message-events-bars";
+constexpr char kReasonSystem[] = "urn:fettle:codesystem:referral-reason";
+constexpr char kServiceKindSystem[] = "urn:fettle:codesystem:service-kind";
+// Date of the last change of the message definitions.
+constexpr char kDefinitionsDate[] = "2025-11-22";
+
+struct StatusRow {
+  rv1::ReferralStatus status;
+  bool accepted;  // a row for each answer where it matters
+  const char* task;
+  const char* business;
+  const char* service_request;
+};
+
+// INV-35. A pause is of the work: the request stays active, and may be cancelled.
+constexpr StatusRow kStatuses[] = {
+    {rv1::REFERRAL_STATUS_DRAFT, false, "draft", "draft", "draft"},
+    {rv1::REFERRAL_STATUS_SUBMITTED, false, "requested", "submitted", "active"},
+    {rv1::REFERRAL_STATUS_IN_TRIAGE, false, "received", "in-triage", "active"},
+    {rv1::REFERRAL_STATUS_INFO_REQUESTED, false, "on-hold", "awaiting-information", "active"},
+    {rv1::REFERRAL_STATUS_ACCEPTED, false, "accepted", "accepted", "active"},
+    {rv1::REFERRAL_STATUS_ACTIVE, false, "in-progress", "active", "active"},
+    {rv1::REFERRAL_STATUS_PAUSED, false, "on-hold", "paused", "active"},
+    {rv1::REFERRAL_STATUS_COMPLETED, false, "completed", "completed", "completed"},
+    {rv1::REFERRAL_STATUS_REJECTED, false, "rejected", "rejected", "revoked"},
+    {rv1::REFERRAL_STATUS_REJECTED, true, "failed", "rejected", "revoked"},
+    {rv1::REFERRAL_STATUS_DECLINED, false, "cancelled", "declined", "revoked"},
+    {rv1::REFERRAL_STATUS_WITHDRAWN, false, "cancelled", "withdrawn", "revoked"},
+    {rv1::REFERRAL_STATUS_NO_CONTACT, false, "failed", "no-contact", "revoked"},
+    {rv1::REFERRAL_STATUS_ENTERED_IN_ERROR, false, "entered-in-error", "entered-in-error",
+     "entered-in-error"},
+};
+
+struct KindRow {
+  rv1::ServiceKind kind;
+  const char* code;
+  const char* display;
+  const char* snomed;  // of the referral to such a service; empty when the standards name none
+  const char* snomed_display;
+};
+
+constexpr KindRow kKinds[] = {
+    {rv1::SERVICE_KIND_SOCIAL_PRESCRIBING, "social-prescribing", "Social prescribing",
+     "871731000000106", "Referral to social prescribing service"},
+    {rv1::SERVICE_KIND_HEALTH_COACHING, "health-coaching", "Health and wellbeing coaching", "", ""},
+    {rv1::SERVICE_KIND_CARE_COORDINATION, "care-coordination", "Care coordination", "", ""},
+    {rv1::SERVICE_KIND_OCCUPATIONAL_THERAPY, "occupational-therapy", "Occupational therapy",
+     "306355004", "Referral to community-based occupational therapist"},
+};
+
+struct DefinitionRow {
+  const char* id;
+  const char* title;
+  const char* context;
+};
+
+constexpr DefinitionRow kDefinitions[] = {
+    {"bars-message-servicerequest-request-referral", "Referral request", "referral"},
+    {"bars-message-servicerequest-request-validation", "Validation request", "validation"},
+};
+
+json::string_view Text(std::string_view text) { return {text.data(), text.size()}; }
+
+json::object Coding(std::string_view system, std::string_view code, std::string_view display = "") {
+  json::object coding{{"system", Text(system)}, {"code", Text(code)}};
+  if (!display.empty()) coding["display"] = Text(display);
+  return coding;
+}
+
+json::object Concept(json::object coding, std::string_view text = "") {
+  json::object words{{"coding", json::array{std::move(coding)}}};
+  if (!text.empty()) words["text"] = Text(text);
+  return words;
+}
+
+json::object Organisation(std::string_view ods_code, std::string_view display = "") {
+  json::object reference{
+      {"type", "Organization"},
+      {"identifier", json::object{{"system", kOdsSystem}, {"value", Text(ods_code)}}}};
+  if (!display.empty()) reference["display"] = Text(display);
+  return reference;
+}
+
+std::string Instant(const google::protobuf::Timestamp& time) {
+  return base::FormatInstant(absl::FromUnixSeconds(time.seconds()) +
+                             absl::Nanoseconds(time.nanos()));
+}
+
+json::object Meta(const char* profile, int64_t version,
+                  const google::protobuf::Timestamp& updated) {
+  return {{"versionId", absl::StrCat(version)},
+          {"lastUpdated", Instant(updated)},
+          {"profile", json::array{profile}}};
+}
+
+const char* PriorityOf(const rv1::Referral& referral) {
+  rv1::Priority priority = referral.priority();
+  if (priority == rv1::PRIORITY_UNSPECIFIED) priority = referral.details().priority();
+  return priority == rv1::PRIORITY_URGENT ? "urgent" : "routine";
+}
+
+// What the referral asks for.
+json::object RequestedOf(const rv1::ReceivingService& service) {
+  const auto* row = std::ranges::find(kKinds, service.kind(), &KindRow::kind);
+  if (row == std::end(kKinds)) row = std::begin(kKinds);  // before services had kinds
+  if (*row->snomed == '\0') {
+    return Concept(Coding(kServiceKindSystem, row->code, row->display), service.name());
+  }
+  return Concept(Coding(kSnomed, row->snomed, row->snomed_display), service.name());
+}
+
+// Ids, dates and parties, which a request and the work on it share.
+void FillParties(const rv1::Referral& referral, const char* who, const char* performer,
+                 json::object& resource) {
+  resource["priority"] = PriorityOf(referral);
+  resource[who] = json::object{{"reference", absl::StrCat("Patient/", referral.person_id())},
+                               {"type", "Patient"}};
+  resource["authoredOn"] = Instant(referral.submit_time());
+  resource["requester"] =
+      Organisation(referral.referring_organisation(), referral.details().referrer().service());
+  json::object organisation =
+      Organisation(referral.service().organisation(), referral.service().name());
+  if (std::string_view(performer) == "performer") {
+    resource[performer] = json::array{std::move(organisation)};
+  } else {
+    resource[performer] = std::move(organisation);
+  }
+}
+
+bool WasAccepted(const rv1::Referral& referral) { return referral.has_accept_time(); }
+
+}  // namespace
+
+FhirStatus FhirStatusOf(rv1::ReferralStatus status, bool accepted) {
+  const StatusRow* found = nullptr;
+  for (const StatusRow& row : kStatuses) {
+    if (row.status == status && (found == nullptr || row.accepted == accepted)) found = &row;
+  }
+  FETTLE_CHECK(found != nullptr, "every state has its row");
+  return {found->task, found->business, found->service_request};
+}
+
+std::optional<rv1::ReferralStatus> ReferralStatusOf(const FhirStatus& status) {
+  for (const StatusRow& row : kStatuses) {
+    if (FhirStatus{row.task, row.business, row.service_request} == status) return row.status;
+  }
+  return std::nullopt;
+}
+
+std::optional<rv1::ReferralStatus> ReferralStatusOfCode(std::string_view code) {
+  for (const StatusRow& row : kStatuses) {
+    if (row.business == code) return row.status;
+  }
+  return std::nullopt;
+}
+
+json::object ServiceRequestOf(const rv1::Referral& referral) {
+  const rv1::ReferralDetails& details = referral.details();
+  json::object request{
+      {"resourceType", "ServiceRequest"},
+      {"id", referral.referral_id()},
+      {"meta", Meta(kServiceRequestProfile, referral.version(), referral.update_time())},
+      {"status", FhirStatusOf(referral.status(), WasAccepted(referral)).service_request},
+      {"intent", "order"},
+      {"category", json::array{Concept(Coding(kCategorySystem, "referral"))}},
+      {"code", RequestedOf(referral.service())},
+  };
+  FillParties(referral, "subject", "performer", request);
+  if (!details.source_code().empty()) {
+    request["extension"] = json::array{
+        json::object{{"url", kSourceExtension},
+                     {"valueCodeableConcept", Concept(Coding(kSnomed, details.source_code()))}}};
+  }
+  if (!details.reason().code().empty()) {
+    request["reasonCode"] = json::array{
+        Concept(Coding(kReasonSystem, details.reason().code()), details.reason().text().text())};
+  } else if (!details.reason().text().text().empty()) {
+    request["reasonCode"] = json::array{json::object{{"text", details.reason().text().text()}}};
+  }
+  if (!referral.replaces().empty()) {
+    request["replaces"] = json::array{
+        json::object{{"reference", absl::StrCat("ServiceRequest/", referral.replaces())}}};
+  }
+  if (!referral.onward_of().empty()) {
+    request["basedOn"] = json::array{
+        json::object{{"reference", absl::StrCat("ServiceRequest/", referral.onward_of())}}};
+  }
+  return request;
+}
+
+json::object TaskOf(const rv1::Referral& referral) {
+  const FhirStatus status = FhirStatusOf(referral.status(), WasAccepted(referral));
+  json::object task{
+      {"resourceType", "Task"},
+      {"id", referral.referral_id()},
+      {"meta", Meta(kTaskProfile, referral.version(), referral.update_time())},
+      {"status", status.task},
+      {"businessStatus", Concept(Coding(kReferralStatusSystem, status.business))},
+      {"intent", "order"},
+      {"code", Concept(Coding("http://hl7.org/fhir/CodeSystem/task-code", "fulfill",
+                              "Fulfill the focal request"))},
+      {"focus", json::object{{"reference", absl::StrCat("ServiceRequest/", referral.referral_id())},
+                             {"type", "ServiceRequest"}}},
+      {"lastModified", Instant(referral.update_time())},
+  };
+  FillParties(referral, "for", "owner", task);
+  if (referral.has_accept_time()) {
+    json::object period{{"start", Instant(referral.accept_time())}};
+    if (!referral.closed_date().empty()) period["end"] = referral.closed_date();
+    task["executionPeriod"] = std::move(period);
+  }
+  return task;
+}
+
+json::object HealthcareServiceOf(const rv1::Service& service) {
+  const rv1::ServiceDescription& description = service.description();
+  json::object resource{
+      {"resourceType", "HealthcareService"},
+      {"id", service.service_id()},
+      {"meta", json::object{{"profile", json::array{kHealthcareServiceProfile}}}},
+      {"active", service.closed_from().empty()},
+      {"providedBy", Organisation(service.organisation())},
+      {"name", description.name()},
+  };
+  if (const auto* row = std::ranges::find(kKinds, description.kind(), &KindRow::kind);
+      row != std::end(kKinds)) {
+    resource["type"] = json::array{Concept(Coding(kServiceKindSystem, row->code, row->display))};
+  }
+  if (!description.what().empty()) resource["comment"] = description.what();
+  if (!description.for_whom().empty()) {
+    resource["eligibility"] = json::array{json::object{{"comment", description.for_whom()}}};
+  }
+  if (!description.opening().empty()) resource["availabilityExceptions"] = description.opening();
+  if (!description.where().empty()) {
+    resource["extraDetails"] = description.where();
+  }
+  return resource;
+}
+
+std::vector<json::object> MessageDefinitions(std::string_view context) {
+  std::vector<json::object> definitions;
+  for (const DefinitionRow& row : kDefinitions) {
+    if (!context.empty() && context != row.context) continue;
+    definitions.push_back(json::object{
+        {"resourceType", "MessageDefinition"},
+        {"id", row.id},
+        {"url", absl::StrCat("https://fhir.nhs.uk/MessageDefinition/", row.id)},
+        {"title", row.title},
+        {"status", "active"},
+        {"date", kDefinitionsDate},
+        {"eventCoding", Coding(kEventSystem, "servicerequest-request")},
+        {"category", "consequence"},
+        {"focus", json::array{json::object{{"code", "ServiceRequest"}, {"min", 1}, {"max", "1"}}}},
+        {"responseRequired", "on-error"},
+    });
+  }
+  return definitions;
+}
+
+json::object SearchSet(const std::string& base_url, std::string_view self, std::string_view next,
+                       std::vector<json::object> resources) {
+  json::array links{
+      json::object{{"relation", "self"}, {"url", absl::StrCat(base_url, "/", Text(self))}}};
+  if (!next.empty()) {
+    links.push_back(
+        json::object{{"relation", "next"}, {"url", absl::StrCat(base_url, "/", Text(next))}});
+  }
+  json::array entries;
+  for (json::object& resource : resources) {
+    const std::string url =
+        absl::StrCat(base_url, "/", std::string(resource.at("resourceType").as_string()), "/",
+                     std::string(resource.at("id").as_string()));
+    entries.push_back(json::object{{"fullUrl", url},
+                                   {"resource", std::move(resource)},
+                                   {"search", json::object{{"mode", "match"}}}});
+  }
+  json::object bundle{
+      {"resourceType", "Bundle"}, {"type", "searchset"}, {"link", std::move(links)}};
+  // FHIR has no empty arrays.
+  if (!entries.empty()) bundle["entry"] = std::move(entries);
+  return bundle;
+}
+
+}  // namespace fettle::gateway

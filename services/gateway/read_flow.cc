@@ -1,0 +1,276 @@
+#include "services/gateway/read_flow.h"
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "libs/base/status.h"
+#include "libs/base/text.h"
+#include "libs/base/trace.h"
+#include "libs/base/uuid.h"
+#include "services/gateway/fhir/headers.h"
+#include "services/gateway/fhir/resources.h"
+#include "services/gateway/http/pages.h"
+#include "services/gateway/message_flow.h"
+#include "services/gateway/refusals.h"
+
+namespace fettle::gateway {
+namespace {
+
+namespace rv1 = referral::v1;
+
+constexpr char kFhirJson[] = "application/fhir+json; charset=utf-8";
+constexpr char kMethod[] = "GET /FHIR/R4";
+constexpr std::string_view kBearer = "Bearer ";
+constexpr int kCountMax = 200;
+
+// What is read, and the parameters of its search beside _count and _page.
+struct TypeRow {
+  std::string_view type;
+  std::vector<std::string_view> parameters;
+};
+
+const std::vector<TypeRow>& Types() {
+  static const std::vector<TypeRow>& types =
+      *new std::vector<TypeRow>{{"ServiceRequest", {"status"}},
+                                {"Task", {"business-status", "owner"}},
+                                {"HealthcareService", {"organization"}},
+                                {"MessageDefinition", {"context"}}};
+  return types;
+}
+
+const TypeRow* RowOf(std::string_view type) {
+  const auto row = std::ranges::find(Types(), type, &TypeRow::type);
+  return row == Types().end() ? nullptr : &*row;
+}
+
+// The type, and the id behind it, if there is one.
+std::pair<std::string, std::string> Split(std::string_view path) {
+  const size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return {std::string(path), ""};
+  return {std::string(path.substr(0, slash)), std::string(path.substr(slash + 1))};
+}
+
+absl::Status NotValid(std::string_view parameter, std::string_view expected) {
+  return base::Refuse(absl::StatusCode::kInvalidArgument, "PARAMETER_NOT_VALID",
+                      base::Concat(parameter, ": expected ", expected));
+}
+
+absl::Status NoSuch(std::string_view type) {
+  return base::Refuse(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
+                      base::Concat("no ", type, " of yours has this id"));
+}
+
+http::Response Answered(const boost::json::object& resource) {
+  http::Response response;
+  response.content_type = kFhirJson;
+  response.body = boost::json::serialize(resource);
+  // It is about somebody.
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+absl::StatusOr<std::map<std::string, std::string, std::less<>>> ReadParameters(
+    std::string_view query, const TypeRow& row) {
+  std::map<std::string, std::string, std::less<>> parameters;
+  for (const auto pair : absl::StrSplit(base::ToAbsl(query), '&', absl::SkipEmpty())) {
+    const std::string name(pair.substr(0, pair.find('=')));
+    const bool known = name == "_count" || name == "_page" || name == "_format" ||
+                       std::ranges::find(row.parameters, name) != row.parameters.end();
+    if (!known || parameters.contains(name)) {
+      std::vector<std::string> taken = {"_count", "_page"};
+      for (const std::string_view parameter : row.parameters) taken.emplace_back(parameter);
+      return NotValid("the query", absl::StrCat("each at most once: ", absl::StrJoin(taken, ", ")));
+    }
+    parameters[name] = FormField(query, name);
+  }
+  return parameters;
+}
+
+absl::Status FillPage(const std::map<std::string, std::string, std::less<>>& parameters,
+                      common::v1::Page& page) {
+  if (const auto count = parameters.find("_count"); count != parameters.end()) {
+    int size = 0;
+    if (!absl::SimpleAtoi(count->second, &size) || size < 1 || size > kCountMax) {
+      return NotValid("_count", absl::StrCat("1 to ", kCountMax));
+    }
+    page.set_page_size(size);
+  }
+  if (const auto token = parameters.find("_page"); token != parameters.end()) {
+    page.set_page_token(token->second);
+  }
+  return absl::OkStatus();
+}
+
+// The query of the next page: the same with another _page.
+std::string NextQuery(std::string_view type, std::string_view query, const std::string& token) {
+  if (token.empty()) return "";
+  std::vector<std::string> pairs;
+  for (const auto pair : absl::StrSplit(base::ToAbsl(query), '&', absl::SkipEmpty())) {
+    if (!absl::StartsWith(pair, "_page=")) pairs.emplace_back(pair);
+  }
+  pairs.push_back("_page=" + token);
+  return absl::StrCat(std::string(type), "?", absl::StrJoin(pairs, "&"));
+}
+
+std::string SelfQuery(std::string_view type, std::string_view query) {
+  return query.empty() ? std::string(type) : base::Concat(type, "?", query);
+}
+
+}  // namespace
+
+bool ReadFlow::Serves(std::string_view resource_path) {
+  return RowOf(Split(resource_path).first) != nullptr;
+}
+
+http::Task<http::Response> ReadFlow::Read(std::shared_ptr<const http::Request> request,
+                                          std::string resource_path) {
+  absl::StatusOr<http::Response> response = co_await Process(request, std::move(resource_path));
+  if (!response.ok()) co_return Refused(response.status());
+  co_return *std::move(response);
+}
+
+http::Task<absl::StatusOr<http::Response>> ReadFlow::Process(
+    std::shared_ptr<const http::Request> request, std::string resource_path) {
+  const absl::StatusOr<access::Claims> claims =
+      parts_.tokens->Verify(request->Header("authorization").value_or(""));
+  if (!claims.ok()) {
+    LogStranger(kMethod, claims.status());
+    co_return claims.status();
+  }
+  auto [type, id] = Split(resource_path);
+  const TypeRow& row = *RowOf(type);
+  const journal::CallInfo who = CallOf(*claims, *request, base::Concat(kMethod, "/", row.type));
+  const absl::StatusOr<BarsHeaders> headers =
+      ReadQueryHeaders([&](std::string_view name) { return request->Header(name); });
+  if (!headers.ok()) co_return co_await RecordRefusal(parts_.journal, who, headers.status());
+  const size_t mark = request->target.find('?');
+  const std::string query =
+      mark == std::string::npos ? std::string() : request->target.substr(mark + 1);
+  const absl::StatusOr<Parameters> parameters = ReadParameters(query, row);
+  if (!parameters.ok()) co_return co_await RecordRefusal(parts_.journal, who, parameters.status());
+
+  const CallContext call{
+      .bearer = request->Header("authorization")->substr(kBearer.size()),
+      .traceparent = base::ChildTraceparent(request->Header("traceparent").value_or("")),
+      .correlation_id = headers->correlation_id,
+      .deadline = absl::Now() + parts_.calls_max};
+  absl::StatusOr<http::Response> response = NoSuch(type);
+  if (type == "MessageDefinition") {
+    std::vector<boost::json::object> found = MessageDefinitions(
+        parameters->contains("context") ? parameters->at("context") : std::string());
+    if (id.empty()) {
+      response = Answered(SearchSet(parts_.base_url, SelfQuery(type, query), "", std::move(found)));
+    } else {
+      for (const boost::json::object& definition : found) {
+        if (definition.at("id").as_string() == id) response = Answered(definition);
+      }
+    }
+  } else if (!id.empty()) {
+    if (base::IsUuid(id)) co_return co_await GetOne(call, type, id);
+  } else if (type == "HealthcareService") {
+    co_return co_await Services(call, *parameters, query);
+  } else {
+    response = co_await Referrals(call, type, *parameters, query);
+    // What only the gateway refuses, only the gateway records.
+    if (base::ReasonOf(response.status()) != "PARAMETER_NOT_VALID") co_return response;
+  }
+  if (!response.ok()) co_return co_await RecordRefusal(parts_.journal, who, response.status());
+  co_return response;
+}
+
+http::Task<absl::StatusOr<http::Response>> ReadFlow::GetOne(const CallContext& call,
+                                                            std::string type, std::string id) {
+  if (type == "HealthcareService") {
+    rv1::GetServiceRequest get;
+    get.set_service_id(id);
+    const auto start = [&](auto* context, auto* response, auto done) {
+      parts_.referral->async()->GetService(context, &get, response, std::move(done));
+    };
+    const auto found = co_await Ask<rv1::GetServiceResponse>(call, start);
+    if (!found.ok()) co_return found.status();
+    co_return Answered(HealthcareServiceOf(found->response.service()));
+  }
+  rv1::GetReferralRequest get;
+  get.set_referral_id(id);
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.referral->async()->GetReferral(context, &get, response, std::move(done));
+  };
+  const auto found = co_await Ask<rv1::GetReferralResponse>(call, start);
+  if (!found.ok()) co_return found.status();
+  const rv1::Referral& referral = found->response.referral();
+  http::Response response =
+      Answered(type == "Task" ? TaskOf(referral) : ServiceRequestOf(referral));
+  response.headers.emplace_back("ETag", absl::StrCat("W/\"", referral.version(), "\""));
+  co_return response;
+}
+
+http::Task<absl::StatusOr<http::Response>> ReadFlow::Referrals(const CallContext& call,
+                                                               std::string type,
+                                                               const Parameters& parameters,
+                                                               std::string query) {
+  rv1::ListReferralsRequest list;
+  if (const absl::Status status = FillPage(parameters, *list.mutable_page()); !status.ok()) {
+    co_return status;
+  }
+  if (const auto status = parameters.find("status"); status != parameters.end()) {
+    // A list is of all that are open, or of those in one state of ours.
+    if (status->second != "active") co_return NotValid("status", "`active`");
+  }
+  if (const auto status = parameters.find("business-status"); status != parameters.end()) {
+    const std::optional<rv1::ReferralStatus> state = ReferralStatusOfCode(status->second);
+    if (!state) {
+      co_return NotValid("business-status", base::Concat("a code of ", kReferralStatusSystem));
+    }
+    list.set_status(*state);
+  }
+  if (const auto owner = parameters.find("owner"); owner != parameters.end()) {
+    list.set_worker_id(owner->second);
+  }
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.referral->async()->ListReferrals(context, &list, response, std::move(done));
+  };
+  const auto found = co_await Ask<rv1::ListReferralsResponse>(call, start);
+  if (!found.ok()) co_return found.status();
+  std::vector<boost::json::object> resources;
+  for (const rv1::Referral& referral : found->response.referrals()) {
+    resources.push_back(type == "Task" ? TaskOf(referral) : ServiceRequestOf(referral));
+  }
+  co_return Answered(SearchSet(parts_.base_url, SelfQuery(type, query),
+                               NextQuery(type, query, found->response.next_page_token()),
+                               std::move(resources)));
+}
+
+http::Task<absl::StatusOr<http::Response>> ReadFlow::Services(const CallContext& call,
+                                                              const Parameters& parameters,
+                                                              std::string query) {
+  rv1::ListServicesRequest list;
+  if (const absl::Status status = FillPage(parameters, *list.mutable_page()); !status.ok()) {
+    co_return status;
+  }
+  if (const auto code = parameters.find("organization"); code != parameters.end()) {
+    list.set_organisation(code->second);
+  }
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.referral->async()->ListServices(context, &list, response, std::move(done));
+  };
+  const auto found = co_await Ask<rv1::ListServicesResponse>(call, start);
+  if (!found.ok()) co_return found.status();
+  std::vector<boost::json::object> resources;
+  for (const rv1::Service& service : found->response.services()) {
+    resources.push_back(HealthcareServiceOf(service));
+  }
+  co_return Answered(
+      SearchSet(parts_.base_url, SelfQuery("HealthcareService", query),
+                NextQuery("HealthcareService", query, found->response.next_page_token()),
+                std::move(resources)));
+}
+
+}  // namespace fettle::gateway
