@@ -96,9 +96,10 @@ class View {
   }
   // The stream that holds the unique entry, or nothing.
   std::optional<std::string> Holder(int index, std::string_view key) const;
-  bool Has(std::string_view stream_id) const { return streams_.contains(stream_id); }
+  // For reads() that depend on what was read: whether it was. A probing view remembers these too.
+  bool Has(std::string_view stream_id) const { return Noted(streams_.contains(stream_id)); }
   bool HasKey(int index, std::string_view key) const {
-    return holders_.contains({index, std::string(key)});
+    return Noted(holders_.contains({index, std::string(key)}));
   }
 
   void Put(std::string stream_id, Stream stream) {
@@ -109,6 +110,11 @@ class View {
   }
 
  private:
+  bool Noted(bool is_there) const {
+    missed_ |= probing_ && !is_there;
+    return is_there;
+  }
+
   std::map<std::string, Stream, std::less<>> streams_;
   std::map<std::pair<int, std::string>, std::optional<std::string>> holders_;
   bool probing_ = false;

@@ -75,6 +75,13 @@ TEST(ViewTest, ProbingViewRemembersThatItWasAsked) {
   EXPECT_FALSE(by_stream.missed());
   EXPECT_EQ(by_stream.Find(kPerson), nullptr);
   EXPECT_TRUE(by_stream.missed());
+  // reads() that waits for what it depends on asks whether it was read.
+  const View by_asking = View::Probing();
+  EXPECT_FALSE(by_asking.Has("0196d5a0-0001-7000-8000-000000000001"));
+  EXPECT_TRUE(by_asking.missed());
+  const View by_asking_for_a_key = View::Probing();
+  EXPECT_FALSE(by_asking_for_a_key.HasKey(1, "key"));
+  EXPECT_TRUE(by_asking_for_a_key.missed());
   const View by_key = View::Probing();
   EXPECT_EQ(by_key.Holder(1, "key"), std::nullopt);
   EXPECT_TRUE(by_key.missed());
