@@ -69,7 +69,7 @@ std::optional<v1::Eligibility> Evaluate(const v1::Service& service, const std::s
               (rules->age_max() == 0 || person.age_years() <= rules->age_max()));
   }
   check_list("ICB", rules->icbs(), person.icb());
-  check_list("GP_PRACTICE", rules->gp_practices(), person.gp_practice());
+  check_list("PRACTICE", rules->gp_practices(), person.gp_practice());
   check_list("REASON", rules->reason_codes(), details.reason().code());
   if (rules->explicit_consent()) {
     check("CONSENT", details.consent() != v1::CONSENT_UNSPECIFIED,

@@ -205,14 +205,14 @@ TEST_F(DirectoryTest, EachRuleIsMetNotMetOrNotKnown) {
   rules.set_reason_codes(0, "DEBT");
   rules.set_explicit_consent(true);
   result = Evaluate(service, kToday, person, details);
-  EXPECT_THAT(result->unmet(), ElementsAre("AGE", "ICB", "GP_PRACTICE", "REASON", "CONSENT"));
+  EXPECT_THAT(result->unmet(), ElementsAre("AGE", "ICB", "PRACTICE", "REASON", "CONSENT"));
   person.set_age_years(-1);
   person.clear_icb();
   person.clear_gp_practice();
   details.Clear();
   result = Evaluate(service, kToday, person, details);
   EXPECT_THAT(result->unmet(), IsEmpty());
-  EXPECT_THAT(result->not_known(), ElementsAre("AGE", "ICB", "GP_PRACTICE", "REASON", "CONSENT"));
+  EXPECT_THAT(result->not_known(), ElementsAre("AGE", "ICB", "PRACTICE", "REASON", "CONSENT"));
 }
 
 }  // namespace
