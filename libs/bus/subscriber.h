@@ -8,6 +8,7 @@
 #ifndef FETTLE_LIBS_BUS_SUBSCRIBER_H_
 #define FETTLE_LIBS_BUS_SUBSCRIBER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,6 +34,9 @@ struct SubscriberOptions {
   int fetch_partition_kbytes_max = 512;
   // How long a broker holds a fetch that has nothing to answer.
   int fetch_wait_ms = 500;
+  // False: Poll leaves the headers out, and HeadersOf gives those that somebody wants. Unpacking
+  // them takes longer than everything else that Poll does with a message.
+  bool poll_headers = true;
 };
 
 // Start at the oldest message that the broker has.
@@ -82,6 +86,9 @@ class Subscriber {
   //   anything there DATA_LOSS          a batch whose checksum or compression is wrong NOT_FOUND,
   //   PERMISSION_DENIED   of a topic UNAVAILABLE        anything else; build another
   absl::StatusOr<std::vector<ConsumedMessage>> Poll(int messages_max, absl::Duration timeout);
+
+  // The headers of a message that the last Poll gave, by its place there; with `poll_headers` off.
+  Headers HeadersOf(size_t message) const;
 
   // Makes a Poll that waits, or the next one, return at once.
   void Wake();
