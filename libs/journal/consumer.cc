@@ -32,7 +32,7 @@ constexpr absl::Duration kReconnectWait = absl::Seconds(1);
 // A feed that does not give the last position taken for this long does not have it.
 constexpr absl::Duration kSilenceMax = absl::Seconds(5);
 constexpr size_t kIdleReadersMax = 4;
-constexpr int64_t kWriterCacheBytesMax = 32 << 20;
+constexpr int64_t kWriterCacheBytesMax = 16 << 20;
 
 // `urn:fettle:<service>:<journal>`, with `:access` behind it for access records.
 struct SourceName {
