@@ -18,6 +18,22 @@ std::string_view Bytes(const void* data, size_t size) {
   return data ? std::string_view(static_cast<const char*>(data), size) : std::string_view();
 }
 
+Headers HeadersIn(const rd_kafka_message_t* message) {
+  Headers out;
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;
+  out.reserve(rd_kafka_header_cnt(headers));
+  const char* name = nullptr;
+  const void* value = nullptr;
+  size_t size = 0;
+  for (size_t i = 0;
+       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
+    out.emplace_back(name, Bytes(value, size));
+  }
+  return out;
+}
+
 std::string PropertyOf(const Cluster& cluster, std::string_view name) {
   for (const auto& [key, value] : cluster.properties) {
     if (key == name) return value;
@@ -43,6 +59,8 @@ struct Subscriber::Impl {
   std::string sasl_username;
   std::string sasl_password;
   std::vector<rd_kafka_message_t*> batch;
+  std::vector<MessageHandle> given;  // by the last Poll, where HeadersOf may be asked
+  bool poll_headers = true;
   absl::Status ended;
   int64_t ahead_messages_max = 0;
   int64_t ahead_bytes_max = 0;
@@ -77,7 +95,7 @@ struct Subscriber::Impl {
   }
 
   // Copies `message` to the end of *messages, or ends the subscriber.
-  void Take(rd_kafka_message_t* message, std::vector<ConsumedMessage>* messages) {
+  void Take(MessageHandle message, std::vector<ConsumedMessage>* messages) {
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       const char* topic = message->rkt ? rd_kafka_topic_name(message->rkt) : "";
       ended = StatusOf(message->err, absl::StrCat("reading ", topic, " [", message->partition,
@@ -103,16 +121,10 @@ struct Subscriber::Impl {
     out.offset = message->offset;
     out.key = Bytes(message->key, message->key_len);
     out.value = Bytes(message->payload, message->len);
-    rd_kafka_headers_t* headers = nullptr;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    out.headers.reserve(rd_kafka_header_cnt(headers));
-    const char* name = nullptr;
-    const void* value = nullptr;
-    size_t size = 0;
-    for (size_t i = 0;
-         rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
-         ++i) {
-      out.headers.emplace_back(name, Bytes(value, size));
+    if (poll_headers) {
+      out.headers = HeadersIn(message.get());
+    } else {
+      given.push_back(std::move(message));
     }
   }
 };
@@ -140,6 +152,7 @@ absl::StatusOr<std::unique_ptr<Subscriber>> Subscriber::Create(const SubscriberO
   impl->queue.reset(rd_kafka_queue_new(impl->client.get()));
   impl->sasl_username = PropertyOf(options.cluster, "sasl.username");
   impl->sasl_password = PropertyOf(options.cluster, "sasl.password");
+  impl->poll_headers = options.poll_headers;
   impl->ahead_messages_max = options.ahead_messages_max;
   impl->ahead_bytes_max = int64_t{options.ahead_kbytes_max} * 1024;
   return std::unique_ptr<Subscriber>(new Subscriber(std::move(impl)));
@@ -186,6 +199,7 @@ absl::Status Subscriber::Start(const std::vector<Position>& positions) {
 absl::StatusOr<std::vector<ConsumedMessage>> Subscriber::Poll(int messages_max,
                                                               absl::Duration timeout) {
   FETTLE_CHECK(messages_max >= 1, "a poll asks for at least one message");
+  impl_->given.clear();
   if (!impl_->ended.ok()) return impl_->ended;
   // Serves librdkafka's errors and log.
   rd_kafka_poll(impl_->client.get(), 0);
@@ -207,8 +221,8 @@ absl::StatusOr<std::vector<ConsumedMessage>> Subscriber::Poll(int messages_max,
   std::vector<ConsumedMessage> messages;
   messages.reserve(static_cast<size_t>(count));
   for (ssize_t i = 0; i < count; ++i) {
-    const MessageHandle message(batch[i]);
-    if (impl_->ended.ok()) impl_->Take(message.get(), &messages);
+    MessageHandle message(batch[i]);
+    if (impl_->ended.ok()) impl_->Take(std::move(message), &messages);
   }
   if (impl_->ended.ok()) {
     if (const absl::StatusOr<std::string> now = ClusterId(absl::ZeroDuration());
@@ -217,11 +231,17 @@ absl::StatusOr<std::vector<ConsumedMessage>> Subscriber::Poll(int messages_max,
           absl::StrCat("kafka cluster ", *now, " answers instead of ", impl_->cluster_id));
       // Whose messages these are cannot be told.
       messages.clear();
+      impl_->given.clear();
     }
   }
   impl_->WakeFetching();
   if (messages.empty() && !impl_->ended.ok()) return impl_->ended;
   return messages;
+}
+
+Headers Subscriber::HeadersOf(size_t message) const {
+  FETTLE_CHECK(message < impl_->given.size(), "headers are asked of a message of the last poll");
+  return HeadersIn(impl_->given[message].get());
 }
 
 void Subscriber::Wake() { rd_kafka_queue_yield(impl_->queue.get()); }

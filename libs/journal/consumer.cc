@@ -32,7 +32,7 @@ constexpr absl::Duration kReconnectWait = absl::Seconds(1);
 // A feed that does not give the last position taken for this long does not have it.
 constexpr absl::Duration kSilenceMax = absl::Seconds(5);
 constexpr size_t kIdleReadersMax = 4;
-constexpr int64_t kWriterCacheBytesMax = 32 << 20;
+constexpr int64_t kWriterCacheBytesMax = 16 << 20;
 
 // `urn:fettle:<service>:<journal>`, with `:access` behind it for access records.
 struct SourceName {
@@ -204,7 +204,7 @@ class FollowingConsumer final : public Consumer {
   }
 
   absl::Status Take(const std::string& topic, std::string_view value,
-                    std::optional<BusOffset> at = std::nullopt, const BusEnvelope& envelope = {}) {
+                    std::optional<BusOffset> at = std::nullopt, EnvelopeOf envelope = NoEnvelope) {
     if (batch_events_ == 0) batch_start_ = absl::Now();
     ++batch_events_;
     FETTLE_RETURN_IF_ERROR(inbox_->Take(topic, value, at, envelope));
@@ -401,7 +401,8 @@ class FollowingConsumer final : public Consumer {
   // inbox's.
   absl::Status ReadTopics(absl::Status& ended) {
     absl::StatusOr<std::unique_ptr<bus::Subscriber>> created = bus::Subscriber::Create(
-        {.cluster = {.bootstrap_servers = options_.kafka, .client_id = "fettle-consumer"}});
+        {.cluster = {.bootstrap_servers = options_.kafka, .client_id = "fettle-consumer"},
+         .poll_headers = false});
     // A setting that is not taken is not taken later either.
     if (!created.ok()) return created.status();
     bus::Subscriber& subscriber = **created;
@@ -470,10 +471,12 @@ class FollowingConsumer final : public Consumer {
         ended = messages.status();
         return Commit();
       }
-      for (bus::ConsumedMessage& message : *messages) {
-        FETTLE_RETURN_IF_ERROR(Take(message.topic, message.value,
-                                    BusOffset{message.partition, message.offset},
-                                    {std::move(message.key), std::move(message.headers)}));
+      for (size_t i = 0; i < messages->size(); ++i) {
+        const bus::ConsumedMessage& message = (*messages)[i];
+        FETTLE_RETURN_IF_ERROR(
+            Take(message.topic, message.value, BusOffset{message.partition, message.offset}, [&] {
+              return BusEnvelope{message.key, subscriber.HeadersOf(i)};
+            }));
       }
       const absl::Time now = absl::Now();
       if (messages->empty()) {

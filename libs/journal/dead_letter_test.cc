@@ -46,7 +46,7 @@ class DeadLetterTest : public ::testing::Test {
         inbox_.get(), metrics_.get());
   }
   void Take(const TestEvent& event, const BusEnvelope& envelope = {}) {
-    ASSERT_TRUE(inbox_->Take(kTestTopic, event.value, std::nullopt, envelope).ok());
+    ASSERT_TRUE(inbox_->Take(kTestTopic, event.value, std::nullopt, [&] { return envelope; }).ok());
     ASSERT_TRUE(inbox_->Commit().ok());
   }
   int64_t Waiting() {

@@ -331,7 +331,7 @@ absl::StatusOr<Inbox::Source*> Inbox::Find(const std::string& name) {
 }
 
 absl::Status Inbox::Take(const std::string& topic, std::string_view value,
-                         std::optional<BusOffset> at, const BusEnvelope& envelope) {
+                         std::optional<BusOffset> at, EnvelopeOf envelope) {
   FETTLE_RETURN_IF_ERROR(Begin());
   if (at.has_value()) Advance(topic, *at);
   std::string_view body;
@@ -345,7 +345,7 @@ absl::Status Inbox::Take(const std::string& topic, std::string_view value,
                                   : base::Concat("unreadable:", topic);
     ++uncommitted_;
     return Park(place, at.has_value() ? at->offset : 0, 0, topic, "",
-                absl::InvalidArgumentError("the header cannot be read"), value, envelope);
+                absl::InvalidArgumentError("the header cannot be read"), value, envelope());
   }
   FETTLE_ASSIGN_OR_RETURN(Source * source, Find(header_.source()));
   const int64_t position = header_.position();
@@ -356,8 +356,9 @@ absl::Status Inbox::Take(const std::string& topic, std::string_view value,
     return absl::OkStatus();
   }
   if (previous > 0 && !source->seen.Contains(previous) && !handler_->AnyOrder()) {
-    held_[{source->name, previous}][position] = {topic, std::string(value), at, envelope.key,
-                                                 EncodeHeaders(envelope.headers)};
+    BusEnvelope around = envelope();
+    held_[{source->name, previous}][position] = {
+        topic, std::string(value), at, std::move(around.key), EncodeHeaders(around.headers)};
     held_at_.insert({source->name, position});
     if (at.has_value()) held_offsets_[{topic, at->partition}].insert(at->offset);
     held_gauge_.Set(static_cast<double>(held_at_.size()));
@@ -367,8 +368,7 @@ absl::Status Inbox::Take(const std::string& topic, std::string_view value,
                 envelope);
 }
 
-absl::Status Inbox::Settle(Source& source, const ConsumedEvent& event,
-                           const BusEnvelope& envelope) {
+absl::Status Inbox::Settle(Source& source, const ConsumedEvent& event, EnvelopeOf envelope) {
   FETTLE_RETURN_IF_ERROR(SettleOne(source, event, envelope));
   if (held_.empty()) return absl::OkStatus();
   std::deque<int64_t> settled = {event.header->position()};
@@ -381,9 +381,9 @@ absl::Status Inbox::Settle(Source& source, const ConsumedEvent& event,
       ConsumedEvent next{.topic = held.topic, .header = &header, .value = held.value};
       FETTLE_CHECK(DecodeHeader(held.value, header, &next.body),
                    "a held event was readable when it came");
-      BusEnvelope envelope{held.key, {}};
-      FETTLE_ASSIGN_OR_RETURN(envelope.headers, DecodeHeaders(held.headers));
-      FETTLE_RETURN_IF_ERROR(SettleOne(source, next, envelope));
+      BusEnvelope around{held.key, {}};
+      FETTLE_ASSIGN_OR_RETURN(around.headers, DecodeHeaders(held.headers));
+      FETTLE_RETURN_IF_ERROR(SettleOne(source, next, [&] { return around; }));
       held_at_.erase({source.name, position});
       if (held.at.has_value()) {
         const auto offsets = held_offsets_.find({held.topic, held.at->partition});
@@ -398,8 +398,7 @@ absl::Status Inbox::Settle(Source& source, const ConsumedEvent& event,
   return absl::OkStatus();
 }
 
-absl::Status Inbox::SettleOne(Source& source, const ConsumedEvent& event,
-                              const BusEnvelope& envelope) {
+absl::Status Inbox::SettleOne(Source& source, const ConsumedEvent& event, EnvelopeOf envelope) {
   const common::v1::EventHeader& header = *event.header;
   std::optional<absl::Status> cause;
   if (header.previous_position() > 0 && source.parked.contains(header.previous_position())) {
@@ -423,7 +422,7 @@ absl::Status Inbox::SettleOne(Source& source, const ConsumedEvent& event,
              {"type", header.type()},
              {"cause", base::ToStd(cause->message())}});
   return Park(source.name, header.position(), header.previous_position(), event.topic,
-              header.stream_id(), *cause, kept, envelope);
+              header.stream_id(), *cause, kept, envelope());
 }
 
 absl::StatusOr<std::optional<absl::Status>> Inbox::Apply(const ConsumedEvent& event) {

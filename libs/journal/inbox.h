@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -87,6 +88,9 @@ struct BusEnvelope {
   std::string key;
   bus::Headers headers;
 };
+// Asked of an event that is held or parked only.
+using EnvelopeOf = absl::FunctionRef<BusEnvelope()>;
+inline BusEnvelope NoEnvelope() { return {}; }
 
 class Inbox {
  public:
@@ -109,7 +113,7 @@ class Inbox {
   // missing is held in memory; one whose predecessor is parked is parked. Begins a transaction when
   // there is none. An error stops the consumer.
   absl::Status Take(const std::string& topic, std::string_view value,
-                    std::optional<BusOffset> at = std::nullopt, const BusEnvelope& envelope = {});
+                    std::optional<BusOffset> at = std::nullopt, EnvelopeOf envelope = NoEnvelope);
   // Ends the transaction, if one is open, so that all of it is on disk.
   absl::Status Commit();
   bool open() const { return transaction_.has_value(); }
@@ -192,8 +196,8 @@ class Inbox {
   absl::Status Begin();
   absl::StatusOr<Source*> Find(const std::string& name);
   // Applies or parks the event, and all that waited for it.
-  absl::Status Settle(Source& source, const ConsumedEvent& event, const BusEnvelope& envelope);
-  absl::Status SettleOne(Source& source, const ConsumedEvent& event, const BusEnvelope& envelope);
+  absl::Status Settle(Source& source, const ConsumedEvent& event, EnvelopeOf envelope);
+  absl::Status SettleOne(Source& source, const ConsumedEvent& event, EnvelopeOf envelope);
   // OK with the cause when the handler would not have it.
   absl::StatusOr<std::optional<absl::Status>> Apply(const ConsumedEvent& event);
   absl::Status Park(const std::string& source, int64_t position, int64_t previous_position,
