@@ -29,6 +29,10 @@ def encoded(value):
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 
+def decoded(value):
+    return base64.b64decode(value).decode()
+
+
 def headers(token, organisation, target):
     return {
         "Authorization": f"Bearer {token}",
@@ -43,9 +47,9 @@ def headers(token, organisation, target):
     }
 
 
-def post(url, body, sent):
+def post(url, body, sent, method="POST"):
     """(status, answer, headers of the answer); status 0 when there was none."""
-    request = urllib.request.Request(url, data=body, headers=sent, method="POST")
+    request = urllib.request.Request(url, data=body, headers=sent, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=TIMEOUT_S) as response:

@@ -20,7 +20,8 @@ ACCEPTED, INVARIANT, DUPLICATE = "200 -", "400 REC_BAD_REQUEST invariant", "409 
 
 # ServiceRequest.status, Encounter.status and CarePlan.status: all that FHIR R4 has.
 REQUEST_STATUSES = ("draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown")
-ENCOUNTER_STATUSES = ("planned", "arrived", "triaged", "in-progress", "onleave", "finished", "cancelled", "entered-in-error", "unknown")
+ENCOUNTER_STATUSES = ("planned", "arrived", "triaged", "in-progress", "onleave", "finished", "cancelled", "entered-in-error",
+                      "unknown")
 PLAN_STATUSES = REQUEST_STATUSES
 REASONS = ("new", "update", "delete", "replace")
 
