@@ -103,9 +103,26 @@ class FakeReferral final : public referral::v1::ReferralService::Service {
   grpc::Status GetReferral(grpc::ServerContext* context,
                            const referral::v1::GetReferralRequest* request,
                            referral::v1::GetReferralResponse* response) override {
+    response->mutable_referral()->set_referral_id(kReferralId);
+    response->mutable_referral()->set_version(7);
+    response->mutable_referral()->set_status(referral::v1::REFERRAL_STATUS_PAUSED);
     response->mutable_referral()->set_person_id(kPersonId);
     response->mutable_referral()->add_missing_items("first_name");
     return recorder_->Take("GetReferral", context, *request);
+  }
+  grpc::Status ListReferrals(grpc::ServerContext* context,
+                             const referral::v1::ListReferralsRequest* request,
+                             referral::v1::ListReferralsResponse* response) override {
+    response->add_referrals()->set_referral_id(kReferralId);
+    response->mutable_referrals(0)->set_status(referral::v1::REFERRAL_STATUS_IN_TRIAGE);
+    response->set_next_page_token("next");
+    return recorder_->Take("ListReferrals", context, *request);
+  }
+  grpc::Status ListServices(grpc::ServerContext* context,
+                            const referral::v1::ListServicesRequest* request,
+                            referral::v1::ListServicesResponse* response) override {
+    response->add_services()->mutable_description()->set_name("Link workers");
+    return recorder_->Take("ListServices", context, *request);
   }
   grpc::Status WithdrawReferral(grpc::ServerContext* context,
                                 const referral::v1::WithdrawReferralRequest* request,
@@ -203,7 +220,14 @@ class MessageFlowTest : public ::testing::Test {
         .secure_cookie = true,
         .calls_max = absl::Seconds(2),
         .figures_age_max = figures_age_max});
-    router_ = std::make_unique<Router>(flow_.get(), pages_.get(), Assets(), "{}", metrics_.get());
+    reads_ = std::make_unique<ReadFlow>(ReadFlow::Parts{
+        .referral = referral::v1::ReferralService::NewStub(server_->InProcessChannel({})),
+        .tokens = verifier_.get(),
+        .journal = journal_.get(),
+        .base_url = "https://fettle.example/FHIR/R4",
+        .calls_max = absl::Seconds(2)});
+    router_ = std::make_unique<Router>(flow_.get(), reads_.get(), pages_.get(), Assets(), "{}",
+                                       metrics_.get());
   }
 
   void Good() {
@@ -321,6 +345,7 @@ class MessageFlowTest : public ::testing::Test {
   std::unique_ptr<journal::Journal> journal_;
   int64_t seen_ = 0;
   std::unique_ptr<MessageFlow> flow_;
+  std::unique_ptr<ReadFlow> reads_;
   std::unique_ptr<PageFlow> pages_;
   std::unique_ptr<Router> router_;
   http::Request request_;
@@ -661,6 +686,68 @@ TEST_F(MessageFlowTest, JourneyNeedsAToken) {
   EXPECT_THAT(page.body, ::testing::HasSubstr("2024-07-01 00:30:00"));
   recorder_.refusals["GetJourney"] = {absl::PermissionDeniedError("role")};
   EXPECT_EQ(Open(path, cookie).status, 403);
+}
+
+TEST_F(MessageFlowTest, ReferralIsReadAsServiceRequestAndAsTask) {
+  const std::string id = kReferralId;
+  const http::Response request = Open("/FHIR/R4/ServiceRequest/" + id, request_.headers);
+  EXPECT_EQ(request.status, 200);
+  EXPECT_THAT(recorder_.calls, ElementsAre("GetReferral"));
+  EXPECT_THAT(request.headers,
+              ::testing::Contains(std::pair<std::string, std::string>("ETag", "W/\"7\"")));
+  EXPECT_EQ(ParseJson(request.body)->at("status").as_string(), "active");
+  const http::Response task = Open("/FHIR/R4/Task/" + id, request_.headers);
+  EXPECT_EQ(ParseJson(task.body)->at("status").as_string(), "on-hold");
+  EXPECT_EQ(Sent<referral::v1::GetReferralRequest>("GetReferral").referral_id(), id);
+  recorder_.refusals["GetReferral"] = {
+      base::Refuse(absl::StatusCode::kNotFound, "REFERRAL_NOT_FOUND", "no such referral")};
+  EXPECT_EQ(Open("/FHIR/R4/ServiceRequest/" + id, request_.headers).status, 404);
+}
+
+TEST_F(MessageFlowTest, SearchesGoOnWhereTheLastPageEnded) {
+  const http::Response first = Open(
+      "/FHIR/R4/Task?business-status=in-triage&owner=wendy&_count=2&_page=a%2Db", request_.headers);
+  EXPECT_EQ(first.status, 200);
+  const auto list = Sent<referral::v1::ListReferralsRequest>("ListReferrals");
+  EXPECT_EQ(list.status(), referral::v1::REFERRAL_STATUS_IN_TRIAGE);
+  EXPECT_EQ(list.worker_id(), "wendy");
+  EXPECT_EQ(list.page().page_size(), 2);
+  EXPECT_EQ(list.page().page_token(), "a-b");
+  const json::value bundle = *ParseJson(first.body);
+  EXPECT_EQ(bundle.at("link").at(1).at("url").as_string(),
+            "https://fettle.example/FHIR/R4/"
+            "Task?business-status=in-triage&owner=wendy&_count=2&_page=next");
+  EXPECT_EQ(bundle.at("entry").at(0).at("resource").at("status").as_string(), "received");
+  const http::Response services =
+      Open("/FHIR/R4/HealthcareService?organization=RXH01", request_.headers);
+  EXPECT_EQ(services.status, 200);
+  EXPECT_EQ(Sent<referral::v1::ListServicesRequest>("ListServices").organisation(), "RXH01");
+  EXPECT_EQ(Open("/FHIR/R4/MessageDefinition?context=referral", request_.headers).status, 200);
+  EXPECT_TRUE(recorder_.calls.empty());
+}
+
+// INV-148 for what reads; what the gateway refuses itself is recorded here, once, and asks nobody.
+TEST_F(MessageFlowTest, ReadsThatAreRefusedAskNobody) {
+  Recorded();
+  for (const auto& [target, status] :
+       {std::pair{"/FHIR/R4/ServiceRequest/1", 404},
+        std::pair{"/FHIR/R4/MessageDefinition/none", 404},
+        std::pair{"/FHIR/R4/Task?patient=1", 400}, std::pair{"/FHIR/R4/Task?_count=0", 400},
+        std::pair{"/FHIR/R4/Task?_count=1&_count=2", 400},
+        std::pair{"/FHIR/R4/Task?business-status=inactive", 400},
+        std::pair{"/FHIR/R4/ServiceRequest?status=revoked", 400}}) {
+    EXPECT_EQ(Open(target, request_.headers).status, status) << target;
+    EXPECT_TRUE(recorder_.calls.empty()) << target;
+    EXPECT_THAT(Recorded(), ::testing::SizeIs(1)) << target;
+  }
+  SetHeader("X-Request-Id", "");
+  EXPECT_EQ(Open("/FHIR/R4/Task", request_.headers).status, 400);
+  SetHeader("Authorization", "");
+  EXPECT_EQ(Open("/FHIR/R4/Task", request_.headers).status, 401);
+  EXPECT_TRUE(recorder_.calls.empty());
+  Good();
+  request_.target = "/FHIR/R4/Task";
+  EXPECT_EQ(http::RunTask(router_->Handle(std::make_shared<http::Request>(request_))).status, 405);
 }
 
 TEST_F(MessageFlowTest, SignInSetsACookieAndStaysHere) {

@@ -29,6 +29,7 @@ namespace rv1 = referral::v1;
 constexpr char kFhirJson[] = "application/fhir+json; charset=utf-8";
 constexpr char kMethod[] = "GET /FHIR/R4";
 constexpr std::string_view kBearer = "Bearer ";
+constexpr char kParameterNotValid[] = "PARAMETER_NOT_VALID";
 constexpr int kCountMax = 200;
 
 // What is read, and the parameters of its search beside _count and _page.
@@ -59,7 +60,7 @@ std::pair<std::string, std::string> Split(std::string_view path) {
 }
 
 absl::Status NotValid(std::string_view parameter, std::string_view expected) {
-  return base::Refuse(absl::StatusCode::kInvalidArgument, "PARAMETER_NOT_VALID",
+  return base::Refuse(absl::StatusCode::kInvalidArgument, kParameterNotValid,
                       base::Concat(parameter, ": expected ", expected));
 }
 
@@ -68,7 +69,7 @@ absl::Status NoSuch(std::string_view type) {
                       base::Concat("no ", type, " of yours has this id"));
 }
 
-http::Response Answered(const boost::json::object& resource) {
+http::Response ShownAs(const boost::json::object& resource) {
   http::Response response;
   response.content_type = kFhirJson;
   response.body = boost::json::serialize(resource);
@@ -167,20 +168,22 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::Process(
     std::vector<boost::json::object> found = MessageDefinitions(
         parameters->contains("context") ? parameters->at("context") : std::string());
     if (id.empty()) {
-      response = Answered(SearchSet(parts_.base_url, SelfQuery(type, query), "", std::move(found)));
+      response = ShownAs(SearchSet(parts_.base_url, SelfQuery(type, query), "", std::move(found)));
     } else {
       for (const boost::json::object& definition : found) {
-        if (definition.at("id").as_string() == id) response = Answered(definition);
+        if (definition.at("id").as_string() == id) response = ShownAs(definition);
       }
     }
   } else if (!id.empty()) {
     if (base::IsUuid(id)) co_return co_await GetOne(call, type, id);
-  } else if (type == "HealthcareService") {
-    co_return co_await Services(call, *parameters, query);
   } else {
-    response = co_await Referrals(call, type, *parameters, query);
-    // What only the gateway refuses, only the gateway records.
-    if (base::ReasonOf(response.status()) != "PARAMETER_NOT_VALID") co_return response;
+    if (type == "HealthcareService") {
+      response = co_await Services(call, *parameters, query);
+    } else {
+      response = co_await Referrals(call, type, *parameters, query);
+    }
+    // What a service refuses, it records itself.
+    if (base::ReasonOf(response.status()) != kParameterNotValid) co_return response;
   }
   if (!response.ok()) co_return co_await RecordRefusal(parts_.journal, who, response.status());
   co_return response;
@@ -196,7 +199,7 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::GetOne(const CallContext& c
     };
     const auto found = co_await Ask<rv1::GetServiceResponse>(call, start);
     if (!found.ok()) co_return found.status();
-    co_return Answered(HealthcareServiceOf(found->response.service()));
+    co_return ShownAs(HealthcareServiceOf(found->response.service()));
   }
   rv1::GetReferralRequest get;
   get.set_referral_id(id);
@@ -206,8 +209,7 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::GetOne(const CallContext& c
   const auto found = co_await Ask<rv1::GetReferralResponse>(call, start);
   if (!found.ok()) co_return found.status();
   const rv1::Referral& referral = found->response.referral();
-  http::Response response =
-      Answered(type == "Task" ? TaskOf(referral) : ServiceRequestOf(referral));
+  http::Response response = ShownAs(type == "Task" ? TaskOf(referral) : ServiceRequestOf(referral));
   response.headers.emplace_back("ETag", absl::StrCat("W/\"", referral.version(), "\""));
   co_return response;
 }
@@ -243,9 +245,9 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::Referrals(const CallContext
   for (const rv1::Referral& referral : found->response.referrals()) {
     resources.push_back(type == "Task" ? TaskOf(referral) : ServiceRequestOf(referral));
   }
-  co_return Answered(SearchSet(parts_.base_url, SelfQuery(type, query),
-                               NextQuery(type, query, found->response.next_page_token()),
-                               std::move(resources)));
+  co_return ShownAs(SearchSet(parts_.base_url, SelfQuery(type, query),
+                              NextQuery(type, query, found->response.next_page_token()),
+                              std::move(resources)));
 }
 
 http::Task<absl::StatusOr<http::Response>> ReadFlow::Services(const CallContext& call,
@@ -267,7 +269,7 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::Services(const CallContext&
   for (const rv1::Service& service : found->response.services()) {
     resources.push_back(HealthcareServiceOf(service));
   }
-  co_return Answered(
+  co_return ShownAs(
       SearchSet(parts_.base_url, SelfQuery("HealthcareService", query),
                 NextQuery("HealthcareService", query, found->response.next_page_token()),
                 std::move(resources)));

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "libs/base/check.h"
 #include "libs/base/date.h"
+#include "libs/base/text.h"
 #include "services/gateway/fhir/systems.h"
 
 namespace fettle::gateway {
@@ -287,11 +288,9 @@ std::vector<json::object> MessageDefinitions(std::string_view context) {
 
 json::object SearchSet(const std::string& base_url, std::string_view self, std::string_view next,
                        std::vector<json::object> resources) {
-  json::array links{
-      json::object{{"relation", "self"}, {"url", absl::StrCat(base_url, "/", Text(self))}}};
+  json::array links{json::object{{"relation", "self"}, {"url", base::Concat(base_url, "/", self)}}};
   if (!next.empty()) {
-    links.push_back(
-        json::object{{"relation", "next"}, {"url", absl::StrCat(base_url, "/", Text(next))}});
+    links.push_back(json::object{{"relation", "next"}, {"url", base::Concat(base_url, "/", next)}});
   }
   json::array entries;
   for (json::object& resource : resources) {
