@@ -54,7 +54,7 @@ bool IsUuid(std::string_view text) {
 std::string UuidToBytes(std::string_view text) {
   if (text.size() != kTextSize) return {};
   std::string bytes(kByteSize, '\0');
-  int bad = (text[8] != '-') | (text[13] != '-') | (text[18] != '-') | (text[23] != '-');
+  int bad = (text[8] ^ '-') | (text[13] ^ '-') | (text[18] ^ '-') | (text[23] ^ '-');
   for (size_t i = 0; i < kByteSize; ++i) {
     const int high = HexValue(text[kBytePlaces[i]]);
     const int low = HexValue(text[kBytePlaces[i] + 1]);
