@@ -1,3 +1,5 @@
+#include "services/analytics/projection.h"
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
@@ -5,7 +7,6 @@
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/nhs/snomed.h"
-#include "services/analytics/projection.h"
 
 namespace fettle::analytics {
 namespace {
