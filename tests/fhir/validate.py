@@ -87,6 +87,19 @@ class Partner:
         case = Case()
         return self.send(case.message(person={**case.person, "family": "n" * 36}), case)
 
+    def read_one(self, resource_type):
+        """One of those that the search finds."""
+        found = json.loads(self.get(resource_type).body)["entry"][0]["resource"]["id"]
+        return self.get(f"{resource_type}/{found}")
+
+    def services(self):
+        """The directory, with a service in it."""
+        self.fettle.call("referral.RegisterService", {"organisation": self.fettle.PROVIDER, "description": {
+            "name": "Link workers", "kind": "SERVICE_KIND_SOCIAL_PRESCRIBING", "what": "Time, and somebody to talk to",
+            "where": "At the surgery, or at home", "for_whom": "Adults", "opening": "Closed on bank holidays"}},
+            self.fettle.token("administrator", self.fettle.ICB))
+        return self.get("HealthcareService")
+
     def while_stopped(self, how):
         """A message that meets a referral service that hangs, or is gone. Rows behind it have none."""
         if how == "hangs":
@@ -107,6 +120,17 @@ RESOURCES = (
     ("answer to a referral of somebody unknown", 200,
      lambda p: p.send(Case(person={"gender": "female"}).message(risk=False, consent=False))),
     ("answer to the published request", 200, lambda p: p.publish("ValidationRequest.json")),
+    ("referrals", 200, lambda p: p.get("ServiceRequest?_count=2")),
+    ("a referral", 200, lambda p: p.read_one("ServiceRequest")),
+    ("work on referrals", 200, lambda p: p.get("Task")),
+    ("work on a referral", 200, lambda p: p.read_one("Task")),
+    ("a search that finds nothing", 200, lambda p: p.get("Task?business-status=paused")),
+    ("directory of services", 200, lambda p: p.services()),
+    ("a service", 200, lambda p: p.read_one("HealthcareService")),
+    ("message definitions", 200, lambda p: p.get("MessageDefinition")),
+    ("a message definition", 200, lambda p: p.read_one("MessageDefinition")),
+    ("outcome of a search that is not understood", 400, lambda p: p.get("Task?patient=1")),
+    ("outcome of a referral that is none", 404, lambda p: p.get("ServiceRequest/1")),
     ("outcome of no JSON", 400, lambda p: p.raw(b"{")),
     ("outcome of an unknown workflow", 400, lambda p: p.send(Case().message("new", "draft"))),
     ("outcome of a missing header", 400, lambda p: p.send(Case().message(), X_Request_Id=None)),

@@ -20,9 +20,6 @@ namespace rv1 = referral::v1;
 
 constexpr char kServiceRequestProfile[] =
     "https://fhir.hl7.org.uk/StructureDefinition/UKCore-ServiceRequest";
-constexpr char kTaskProfile[] = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Task";
-constexpr char kHealthcareServiceProfile[] =
-    "https://fhir.hl7.org.uk/StructureDefinition/UKCore-HealthcareService";
 constexpr char kSourceExtension[] =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest";
 constexpr char kSnomed[] = "http://snomed.info/sct";
@@ -115,11 +112,9 @@ std::string Instant(const google::protobuf::Timestamp& time) {
                              absl::Nanoseconds(time.nanos()));
 }
 
-json::object Meta(const char* profile, int64_t version,
-                  const google::protobuf::Timestamp& updated) {
-  return {{"versionId", absl::StrCat(version)},
-          {"lastUpdated", Instant(updated)},
-          {"profile", json::array{profile}}};
+json::object MetaOf(const rv1::Referral& referral) {
+  return {{"versionId", absl::StrCat(referral.version())},
+          {"lastUpdated", Instant(referral.update_time())}};
 }
 
 const char* PriorityOf(const rv1::Referral& referral) {
@@ -188,7 +183,7 @@ json::object ServiceRequestOf(const rv1::Referral& referral) {
   json::object request{
       {"resourceType", "ServiceRequest"},
       {"id", referral.referral_id()},
-      {"meta", Meta(kServiceRequestProfile, referral.version(), referral.update_time())},
+      {"meta", MetaOf(referral)},
       {"status", FhirStatusOf(referral.status(), WasAccepted(referral)).service_request},
       {"intent", "order"},
       {"category", json::array{Concept(Coding(kCategorySystem, "referral"))}},
@@ -213,6 +208,8 @@ json::object ServiceRequestOf(const rv1::Referral& referral) {
   if (!referral.onward_of().empty()) {
     request["basedOn"] = json::array{
         json::object{{"reference", absl::StrCat("ServiceRequest/", referral.onward_of())}}};
+    // The last of its must-support elements; without them the profile is not declared.
+    request["meta"].as_object()["profile"] = json::array{kServiceRequestProfile};
   }
   return request;
 }
@@ -222,7 +219,7 @@ json::object TaskOf(const rv1::Referral& referral) {
   json::object task{
       {"resourceType", "Task"},
       {"id", referral.referral_id()},
-      {"meta", Meta(kTaskProfile, referral.version(), referral.update_time())},
+      {"meta", MetaOf(referral)},
       {"status", status.task},
       {"businessStatus", Concept(Coding(kReferralStatusSystem, status.business))},
       {"intent", "order"},
@@ -246,7 +243,6 @@ json::object HealthcareServiceOf(const rv1::Service& service) {
   json::object resource{
       {"resourceType", "HealthcareService"},
       {"id", service.service_id()},
-      {"meta", json::object{{"profile", json::array{kHealthcareServiceProfile}}}},
       {"active", service.closed_from().empty()},
       {"providedBy", Organisation(service.organisation())},
       {"name", description.name()},
@@ -260,9 +256,7 @@ json::object HealthcareServiceOf(const rv1::Service& service) {
     resource["eligibility"] = json::array{json::object{{"comment", description.for_whom()}}};
   }
   if (!description.opening().empty()) resource["availabilityExceptions"] = description.opening();
-  if (!description.where().empty()) {
-    resource["extraDetails"] = description.where();
-  }
+  if (!description.where().empty()) resource["extraDetails"] = description.where();
   return resource;
 }
 

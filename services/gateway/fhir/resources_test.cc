@@ -119,6 +119,15 @@ TEST(Resources, MustSupportElementsAreFilled) {
   }
 }
 
+TEST(Resources, ProfileIsDeclaredWhereItsElementsAreFilled) {
+  rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  EXPECT_EQ(At(ServiceRequestOf(referral), "meta.profile.0"), "");
+  referral.set_onward_of("0196d5a0-0001-7000-8000-000000000003");
+  EXPECT_THAT(At(ServiceRequestOf(referral), "meta.profile.0"), HasSubstr("UKCore-ServiceRequest"));
+  EXPECT_EQ(At(ServiceRequestOf(referral), "basedOn.0.reference"),
+            "ServiceRequest/0196d5a0-0001-7000-8000-000000000003");
+}
+
 TEST(Resources, SearchSetNamesItsPages) {
   const boost::json::object bundle =
       SearchSet("https://fettle.example/FHIR/R4", "Task?_count=1", "Task?_count=1&_page=x",
