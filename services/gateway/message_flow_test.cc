@@ -733,6 +733,7 @@ TEST_F(MessageFlowTest, ReadsThatAreRefusedAskNobody) {
        {std::pair{"/FHIR/R4/ServiceRequest/1", 404},
         std::pair{"/FHIR/R4/MessageDefinition/none", 404},
         std::pair{"/FHIR/R4/Task?patient=1", 400}, std::pair{"/FHIR/R4/Task?_count=0", 400},
+        std::pair{"/FHIR/R4/Task?_format=xml", 400},
         std::pair{"/FHIR/R4/Task?_count=1&_count=2", 400},
         std::pair{"/FHIR/R4/Task?business-status=inactive", 400},
         std::pair{"/FHIR/R4/ServiceRequest?status=revoked", 400}}) {

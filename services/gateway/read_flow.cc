@@ -83,7 +83,7 @@ absl::StatusOr<std::map<std::string, std::string, std::less<>>> ReadParameters(
   std::map<std::string, std::string, std::less<>> parameters;
   for (const auto pair : absl::StrSplit(base::ToAbsl(query), '&', absl::SkipEmpty())) {
     const std::string name(pair.substr(0, pair.find('=')));
-    const bool known = name == "_count" || name == "_page" || name == "_format" ||
+    const bool known = name == "_count" || name == "_page" ||
                        std::ranges::find(row.parameters, name) != row.parameters.end();
     if (!known || parameters.contains(name)) {
       std::vector<std::string> taken = {"_count", "_page"};
