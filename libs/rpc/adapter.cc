@@ -217,11 +217,10 @@ absl::Status CommandCall::Rehearse(const base::View& view, const base::Questions
   return base::ReasonOf(status) == kStale ? absl::OkStatus() : status;
 }
 
-// Nobody's key is needed for a request without words.
+// Nobody's key is needed for a request without words; but whoever is registered without any has one
+// for those that come later.
 base::Questions CommandCall::Wanted(base::Questions questions) const {
-  if (has_words_) return questions;
-  questions.seal_for.clear();
-  questions.make_key = false;
+  if (!has_words_ && !questions.make_key) questions.seal_for.clear();
   return questions;
 }
 

@@ -259,6 +259,11 @@ absl::Status Projection::On(const Header& header, const referral::v1::ReferralEv
     case E::kServiceRegistered:
     case E::kServiceUpdated:
     case E::kReferralStalled:
+    case E::kPartnerResponseRecorded:
+    case E::kDeliveryRequested:
+    case E::kDeliveryPrepared:
+    case E::kDeliveryDue:
+    case E::kDeliveryAttempted:
       return absl::OkStatus();
     case E::EVENT_NOT_SET:
       return Unknown(header);

@@ -9,6 +9,7 @@
 #include "libs/journal/model.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/process.h"
+#include "services/gateway/delivery_flow.h"
 #include "services/gateway/fhir/capability.h"
 #include "services/gateway/http/page_flow.h"
 #include "services/gateway/http/router.h"
@@ -20,7 +21,8 @@ namespace {
 struct GatewaySettings {
   std::string person_target, referral_target, analytics_target, targets_file, assets_dir, base_url,
       bars_versions;
-  int64_t http_port = 0, threads = 0, connections_max = 0, figures_age_s_max = 0;
+  int64_t http_port = 0, threads = 0, connections_max = 0, figures_age_s_max = 0,
+          delivery_poll_ms = 0, partner_answer_ms_max = 0;
   http::ServerOptions server;
 };
 
@@ -50,6 +52,11 @@ void Declare(GatewaySettings& to, base::Settings& settings) {
                "http://localhost:8080/FHIR/R4");
   settings.Add(&to.bars_versions, "bars_versions", "meta.versionId that are taken, by comma",
                "1.0.0-alpha,1.0.0-beta,1.0.0,1.1.0-alpha,1.1.0-beta,1.1.0");
+  settings.Add(&to.delivery_poll_ms, "delivery_poll_ms",
+               "How often the referral service is asked for messages to partners, ms", 1'000, 10,
+               60'000);
+  settings.Add(&to.partner_answer_ms_max, "partner_answer_ms_max",
+               "Longest time of a partner to answer a message of ours, ms", 10'000, 100, 60'000);
   settings.Add(&to.figures_age_s_max, "figures_age_s_max",
                "Longest time that the start page shows the same figures, s", 5, 0, 3'600);
 }
@@ -61,6 +68,7 @@ struct Front {
   std::unique_ptr<PageFlow> pages;
   std::unique_ptr<Router> router;
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<DeliveryFlow> deliveries;
 };
 
 absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
@@ -75,6 +83,15 @@ absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
   parts.tokens = &process.tokens();
   parts.journal = &process.journal();
   parts.versions = absl::StrSplit(settings.bars_versions, ',', absl::SkipEmpty());
+  DeliveryFlow::Parts deliveries{.person = person::v1::PersonService::NewStub(
+                                     rpc::MakeChannel(settings.person_target, identity)),
+                                 .referral = referral::v1::ReferralService::NewStub(
+                                     rpc::MakeChannel(settings.referral_target, identity)),
+                                 .targets = parts.targets,
+                                 .sender = {.service_id = parts.targets.reply_service_id()},
+                                 .client = {.answer_ms_max = settings.partner_answer_ms_max},
+                                 .poll = absl::Milliseconds(settings.delivery_poll_ms),
+                                 .metrics = &process.metrics()};
   const std::string capability = CapabilityStatement(settings.base_url, parts.versions);
   front.flow = std::make_unique<MessageFlow>(std::move(parts));
   front.reads = std::make_unique<ReadFlow>(
@@ -113,6 +130,7 @@ absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
                                             &process.metrics()));
   base::Log(base::Level::kInfo, "serving HTTP",
             {{"address", settings.server.listen_address}, {"port", front.server->port()}});
+  front.deliveries = std::make_unique<DeliveryFlow>(std::move(deliveries));
   return front;
 }
 
@@ -125,7 +143,10 @@ int Run(int argc, char** argv) {
                      [&](rpc::Process& parts) -> absl::StatusOr<rpc::Process::Built> {
                        FETTLE_ASSIGN_OR_RETURN(front, Open(settings, parts));
                        rpc::Process::Built built;
-                       built.stop = [&] { front.server->Stop(); };
+                       built.stop = [&] {
+                         front.deliveries->Stop();
+                         front.server->Stop();
+                       };
                        return built;
                      });
 }

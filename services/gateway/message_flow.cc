@@ -42,14 +42,16 @@ std::string_view NameOf(Action action) {
       return "update";
     case Action::kCancel:
       return "cancel";
+    case Action::kResponse:
+      return "response";
   }
   return "";
 }
 
 // e-RS cancellation reasons that say what the two statuses of a cancelled ServiceRequest do.
-std::string WithdrawalReason(const std::string& status) {
-  return status == "entered-in-error" ? "RAISED_IN_ERROR" : "NO_LONGER_REQUIRED";
-}
+constexpr char kNoLongerRequired[] = "NO_LONGER_REQUIRED";
+constexpr char kRaisedInError[] = "RAISED_IN_ERROR";
+constexpr std::string_view kEnteredInError = "entered-in-error";
 
 template <class Request>
 void FillPerson(const Mapped& mapped, const Partner& partner, const BarsHeaders& headers,
@@ -111,12 +113,13 @@ absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& reques
                         "NHSD-End-User-Organisation: not the organisation of the token");
   }
   const referral::v1::ReceivingService* service = parts_.targets.Find(headers.target_service);
-  if (service == nullptr) {
-    return base::Refuse(absl::StatusCode::kNotFound, "TARGET_NOT_FOUND",
-                        "NHSD-Target-Identifier: no service of this receiver");
-  }
+  const absl::Status not_ours = base::Refuse(absl::StatusCode::kNotFound, "TARGET_NOT_FOUND",
+                                             "NHSD-Target-Identifier: no service of this receiver");
+  const bool is_reply = headers.target_service == parts_.targets.reply_service_id();
+  if (service == nullptr && !is_reply) return not_ours;
   FETTLE_ASSIGN_OR_RETURN(json::value body, ParseJson(request.body));
   FETTLE_ASSIGN_OR_RETURN(Message message, Message::Read(std::move(body), parts_.versions));
+  if (service == nullptr && message.action() != Action::kResponse) return not_ours;
   FETTLE_ASSIGN_OR_RETURN(Mapped mapped,
                           MapMessage(message, headers, request.body, crypto::Sha256(request.body)));
   CallContext call{
@@ -168,12 +171,14 @@ http::Task<absl::StatusOr<std::string>> MessageFlow::Process(
   absl::StatusOr<std::string> referral_id;
   if (taken.message.action() == Action::kNew) {
     referral_id = co_await Submit(taken);
+  } else if (taken.message.action() == Action::kResponse) {
+    referral_id = co_await Respond(taken);
   } else if (known.open_referral_id().empty()) {
     co_return co_await RecordRefusal(parts_.journal, who, NoOpenCase());
   } else if (taken.message.action() == Action::kUpdate) {
     referral_id = co_await Update(taken, known.open_referral_id());
   } else {
-    referral_id = co_await Withdraw(taken, known.open_referral_id());
+    referral_id = co_await Cancel(taken, known.open_referral_id());
   }
   if (!referral_id.ok()) co_return referral_id.status();
   base::Log(base::Level::kInfo, "message taken",
@@ -270,12 +275,26 @@ http::Task<absl::Status> MessageFlow::UpdatePerson(const Taken& taken, std::stri
   co_return refreshed.status();
 }
 
-http::Task<absl::StatusOr<std::string>> MessageFlow::Withdraw(const Taken& taken,
-                                                              std::string referral_id) {
+http::Task<absl::StatusOr<std::string>> MessageFlow::Cancel(const Taken& taken,
+                                                            std::string referral_id) {
+  if (taken.message.status() == kEnteredInError) {
+    referral::v1::MarkEnteredInErrorRequest mark;
+    mark.set_request_id(StepId(taken.headers, "mark-entered-in-error"));
+    mark.set_referral_id(referral_id);
+    mark.set_reason_code(kRaisedInError);
+    *mark.mutable_partner_message() = taken.mapped.partner_message;
+    const auto start = [&](auto* context, auto* response, auto done) {
+      parts_.referral->async()->MarkEnteredInError(context, &mark, response, std::move(done));
+    };
+    const auto marked = co_await Ask<referral::v1::MarkEnteredInErrorResponse>(taken.call, start);
+    if (!marked.ok()) co_return marked.status();
+    if (marked->replayed) co_return Duplicate();
+    co_return referral_id;
+  }
   referral::v1::WithdrawReferralRequest withdraw;
   withdraw.set_request_id(StepId(taken.headers, "withdraw-referral"));
   withdraw.set_referral_id(referral_id);
-  withdraw.set_reason_code(WithdrawalReason(taken.message.status()));
+  withdraw.set_reason_code(kNoLongerRequired);
   *withdraw.mutable_partner_message() = taken.mapped.partner_message;
   const auto start = [&](auto* context, auto* response, auto done) {
     parts_.referral->async()->WithdrawReferral(context, &withdraw, response, std::move(done));
@@ -284,6 +303,27 @@ http::Task<absl::StatusOr<std::string>> MessageFlow::Withdraw(const Taken& taken
   if (!withdrawn.ok()) co_return withdrawn.status();
   if (withdrawn->replayed) co_return Duplicate();
   co_return referral_id;
+}
+
+// Its demographics are not taken: whoever receives a referral is told who the person is, and does
+// not tell us.
+http::Task<absl::StatusOr<std::string>> MessageFlow::Respond(const Taken& taken) {
+  const ResponseReading& reading = taken.message.response();
+  referral::v1::RecordPartnerResponseRequest record;
+  record.set_request_id(StepId(taken.headers, "record-response"));
+  record.set_in_response_to(reading.in_response_to);
+  record.set_signal(reading.signal);
+  record.set_reason_code(reading.reason_code);
+  record.set_date(reading.date);
+  *record.mutable_partner_message() = taken.mapped.partner_message;
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.referral->async()->RecordPartnerResponse(context, &record, response, std::move(done));
+  };
+  const auto recorded =
+      co_await Ask<referral::v1::RecordPartnerResponseResponse>(taken.call, start);
+  if (!recorded.ok()) co_return recorded.status();
+  if (recorded->replayed) co_return Duplicate();
+  co_return recorded->response.referral_id();
 }
 
 }  // namespace fettle::gateway

@@ -54,7 +54,7 @@ class MessageFlow {
     BarsHeaders headers;
     Message message;
     Mapped mapped;
-    const referral::v1::ReceivingService* service;
+    const referral::v1::ReceivingService* service;  // null for a response to us
     Partner partner;
     CallContext call;
   };
@@ -64,7 +64,8 @@ class MessageFlow {
   http::Task<absl::StatusOr<std::string>> Submit(const Taken& taken);
   http::Task<absl::StatusOr<std::string>> Update(const Taken& taken, std::string referral_id);
   http::Task<absl::Status> UpdatePerson(const Taken& taken, std::string referral_id);
-  http::Task<absl::StatusOr<std::string>> Withdraw(const Taken& taken, std::string referral_id);
+  http::Task<absl::StatusOr<std::string>> Cancel(const Taken& taken, std::string referral_id);
+  http::Task<absl::StatusOr<std::string>> Respond(const Taken& taken);
 
   const Parts parts_;
 };

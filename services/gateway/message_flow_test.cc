@@ -129,6 +129,17 @@ class FakeReferral final : public referral::v1::ReferralService::Service {
                                 referral::v1::WithdrawReferralResponse*) override {
     return recorder_->Take("WithdrawReferral", context, *request);
   }
+  grpc::Status MarkEnteredInError(grpc::ServerContext* context,
+                                  const referral::v1::MarkEnteredInErrorRequest* request,
+                                  referral::v1::MarkEnteredInErrorResponse*) override {
+    return recorder_->Take("MarkEnteredInError", context, *request);
+  }
+  grpc::Status RecordPartnerResponse(
+      grpc::ServerContext* context, const referral::v1::RecordPartnerResponseRequest* request,
+      referral::v1::RecordPartnerResponseResponse* response) override {
+    response->set_referral_id(kReferralId);
+    return recorder_->Take("RecordPartnerResponse", context, *request);
+  }
 
   referral::v1::FindPartnerMessageResponse found;
 
@@ -500,7 +511,6 @@ TEST_F(MessageFlowTest, WhatCannotBeReadIsRefusedBeforeAnythingHappens) {
       {"{\"resourceType\":\"Bundle\",\"resourceType\":\"Bundle\"}", "400 REC_BAD_REQUEST invalid"},
       {ReadExample("DocumentReference-unparsable.json"), "400 REC_BAD_REQUEST invalid"},
       {ReadExample("Booking.json"), "422 REC_UNPROCESSABLE_ENTITY not-supported"},
-      {ReadExample("ValidationResponse.json"), "404 REC_NOT_FOUND not-found"},
   };
   for (const auto& [body, expected] : bodies) {
     request_.body = body;
@@ -538,18 +548,38 @@ TEST_F(MessageFlowTest, RepeatedUpdateFinishesTheFirst) {
                                            "ProvideMissingDetails"));
 }
 
-// INV-157, the part of it that this version has: both are withdrawals, with their reason.
-TEST_F(MessageFlowTest, CancellationWithdraws) {
-  referral_.found.set_open_referral_id(kReferralId);
-  for (const auto& [reason, status, expected] :
-       {std::tuple{"update", "revoked", "NO_LONGER_REQUIRED"},
-        std::tuple{"delete", "entered-in-error", "RAISED_IN_ERROR"}}) {
-    SetWorkflow(reason, status);
+// INV-157: both reasons are read, and the status says which of the two it is; what is not open any
+// more is not cancelled.
+TEST_F(MessageFlowTest, CancellationWithdrawsOrMarksAnError) {
+  for (const char* reason : {"update", "delete"}) {
+    referral_.found.set_open_referral_id(kReferralId);
+    SetWorkflow(reason, "revoked");
     EXPECT_EQ(Send(), kTaken);
     EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "WithdrawReferral"));
     EXPECT_EQ(Sent<referral::v1::WithdrawReferralRequest>("WithdrawReferral").reason_code(),
-              expected);
+              "NO_LONGER_REQUIRED");
+    SetWorkflow(reason, "entered-in-error");
+    EXPECT_EQ(Send(), kTaken);
+    EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "MarkEnteredInError"));
+    EXPECT_EQ(Sent<referral::v1::MarkEnteredInErrorRequest>("MarkEnteredInError").reason_code(),
+              "RAISED_IN_ERROR");
+    referral_.found.clear_open_referral_id();
+    EXPECT_EQ(Send(), "404 REC_NOT_FOUND not-found");
   }
+}
+
+// INV-156 is the referral service's to say: it knows what we sent.
+TEST_F(MessageFlowTest, AResponseIsHandedOn) {
+  request_.body = ReadExample("ValidationResponse.json");
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "RecordPartnerResponse"));
+  const auto sent = Sent<referral::v1::RecordPartnerResponseRequest>("RecordPartnerResponse");
+  EXPECT_EQ(sent.signal(), referral::v1::SIGNAL_COMPLETED);
+  EXPECT_EQ(sent.in_response_to(), "86e3371d-1c15-4862-9552-d9560f8292ba");
+  EXPECT_EQ(sent.partner_message().body().text(), request_.body);
+  recorder_.refusals["RecordPartnerResponse"] = {
+      base::Refuse(absl::StatusCode::kNotFound, "RESPONSE_TO_NOTHING", "none of ours")};
+  EXPECT_EQ(Send(), "404 REC_NOT_FOUND not-found");
 }
 
 TEST_F(MessageFlowTest, RefusalsOfTheServicesBecomeAnswers) {

@@ -17,6 +17,7 @@
 #include "libs/base/uuid.h"
 #include "services/gateway/fhir/headers.h"
 #include "services/gateway/fhir/resources.h"
+#include "services/gateway/fhir/systems.h"
 #include "services/gateway/http/pages.h"
 #include "services/gateway/message_flow.h"
 #include "services/gateway/refusals.h"

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/text.h"
 #include "libs/base/uuid.h"
@@ -93,9 +94,12 @@ absl::StatusOr<Targets> Targets::Parse(const std::string& text, const std::strin
   }
   Reader reader(path);
   Targets targets;
-  reader.OnlyKeys(root, {"number_policy", "service", "partner"});
+  reader.OnlyKeys(root, {"number_policy", "reply_service_id", "service", "partner"});
   targets.default_partner_.number_policy =
       reader.NumberPolicy(root, targets.default_partner_.number_policy);
+  if (root.contains("reply_service_id")) {
+    targets.reply_service_id_ = reader.Text(root, "reply_service_id");
+  }
   reader.Each(root, "service", [&](const toml::table& entry) {
     reader.OnlyKeys(entry, {"dos_service_id", "service_id", "organisation", "name"});
     referral::v1::ReceivingService service;
@@ -108,13 +112,27 @@ absl::StatusOr<Targets> Targets::Parse(const std::string& text, const std::strin
     }
   });
   reader.Each(root, "partner", [&](const toml::table& entry) {
-    reader.OnlyKeys(entry, {"organisation", "number_policy", "intake"});
+    reader.OnlyKeys(
+        entry, {"organisation", "number_policy", "intake", "endpoint", "token_file", "ca_file"});
     Partner partner = targets.default_partner_;
     partner.number_policy = reader.NumberPolicy(entry, partner.number_policy);
     partner.intake = reader.Choice<referral::v1::Intake>(
         entry, "intake", partner.intake,
         {{"complete", referral::v1::INTAKE_BARS_COMPLETE},
          {"incomplete_allowed", referral::v1::INTAKE_BARS_INCOMPLETE_ALLOWED}});
+    for (const auto& [key, field] : {std::pair{"endpoint", &partner.endpoint},
+                                     {"token_file", &partner.token_file},
+                                     {"ca_file", &partner.ca_file}}) {
+      if (entry.contains(key)) *field = reader.Text(entry, key);
+    }
+    const bool is_url = absl::StartsWith(partner.endpoint, "https://") ||
+                        absl::StartsWith(partner.endpoint, "http://");
+    if (!partner.endpoint.empty() && !is_url) {
+      reader.Fault(entry, "endpoint: an address that begins with https:// is expected");
+    }
+    if (!partner.endpoint.empty() && targets.reply_service_id_.empty()) {
+      reader.Fault(entry, "endpoint: needs reply_service_id, to which its responses are addressed");
+    }
     if (!targets.partners_.emplace(reader.OdsCode(entry), partner).second) {
       reader.Fault(entry, "organisation: twice");
     }

@@ -10,6 +10,7 @@ using ::testing::HasSubstr;
 
 constexpr char kGood[] = R"(
 number_policy = "lenient"
+reply_service_id = "2000099999"
 [[service]]
 dos_service_id = "2000011147"
 service_id = "11111111-1111-4111-8111-111111111111"
@@ -19,6 +20,9 @@ name = "Link workers"
 organisation = "RND"
 number_policy = "strict"
 intake = "complete"
+endpoint = "https://partner.example/FHIR/R4"
+token_file = "rnd.token"
+ca_file = "rnd.pem"
 )";
 
 TEST(Targets, FindsServicesAndPartners) {
@@ -29,6 +33,11 @@ TEST(Targets, FindsServicesAndPartners) {
   EXPECT_EQ(targets->Find("2"), nullptr);
   EXPECT_EQ(targets->PartnerOf("RND").number_policy, person::v1::NUMBER_POLICY_STRICT);
   EXPECT_EQ(targets->PartnerOf("RND").intake, referral::v1::INTAKE_BARS_COMPLETE);
+  EXPECT_EQ(targets->PartnerOf("RND").endpoint, "https://partner.example/FHIR/R4");
+  EXPECT_EQ(targets->PartnerOf("RND").token_file, "rnd.token");
+  EXPECT_EQ(targets->PartnerOf("RND").ca_file, "rnd.pem");
+  EXPECT_EQ(targets->PartnerOf("XXX").endpoint, "");
+  EXPECT_EQ(targets->reply_service_id(), "2000099999");
   EXPECT_EQ(targets->PartnerOf("XXX").number_policy, person::v1::NUMBER_POLICY_LENIENT);
   EXPECT_EQ(targets->PartnerOf("XXX").intake, referral::v1::INTAKE_BARS_INCOMPLETE_ALLOWED);
 }
@@ -49,6 +58,9 @@ TEST(Targets, NamesTheLineOfAFault) {
       {"[[service]]\nname='x'\ndos_service_id='1'\nservice_id='1'\norganisation='RYE'", "UUID"},
       {"[[partner]]\norganisation = 'x'", "ODS code"},
       {"[[partner]]\norganisation = 'RND'\n[[partner]]\norganisation = 'RND'", "file:3"},
+      {"[[partner]]\norganisation = 'RND'\nendpoint = 'x.example'", "https://"},
+      {"[[partner]]\norganisation = 'RND'\nendpoint = 'https://x.example'", "reply_service_id"},
+      {"[[partner]]\norganisation = 'RND'\ntoken_file = 5", "token_file"},
   };
   for (const auto& [text, expected] : faults) {
     const auto targets = Targets::Parse(text, "file");

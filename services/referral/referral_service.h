@@ -42,6 +42,13 @@ class ReferralServiceImpl final : public v1::ReferralService::CallbackService {
   FETTLE_RPC(GetReferral)
   FETTLE_RPC(ListReferrals)
   FETTLE_RPC(FindPartnerMessage)
+  FETTLE_RPC(RecordPartnerResponse)
+  FETTLE_RPC(PrepareDelivery)
+  FETTLE_RPC(RecordDeliveryAttempt)
+  FETTLE_RPC(SendDeliveryAgain)
+  FETTLE_RPC(ListDueDeliveries)
+  FETTLE_RPC(GetDelivery)
+  FETTLE_RPC(ListDeliveries)
 
  private:
   rpc::Adapter<ReferralRules> adapter_;

@@ -19,7 +19,11 @@ TARGET = "111111111"
 PARTNER = "RND"
 READY_SECONDS_MAX = 20
 
+# What partners address to us with their responses.
+REPLIES = "2000099999"
+
 TARGETS = """number_policy = "{policy}"
+reply_service_id = "{replies}"
 [[service]]
 dos_service_id = "{target}"
 service_id = "{service_id}"
@@ -31,12 +35,13 @@ name = "Social prescribing link workers"
 class Gateway:
     """The gateway of a running Fettle, as a partner's system meets it."""
 
-    def __init__(self, fettle, policy):
+    def __init__(self, fettle, policy, **settings):
+        """`settings`: of the program."""
         self.fettle, self.port = fettle, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        targets = fettle.home / "targets.toml"
-        targets.write_text(TARGETS.format(policy=policy, target=TARGET, service_id=fettle.SERVICE_ID,
-                                          organisation=fettle.PROVIDER))
+        self.targets = fettle.home / "targets.toml"
+        self.targets.write_text(TARGETS.format(policy=policy, replies=REPLIES, target=TARGET, service_id=fettle.SERVICE_ID,
+                                               organisation=fettle.PROVIDER))
         self.token_file = fettle.home / "partner.token"
         self.token_file.write_text(fettle.token("integrator", PARTNER, "partner"))
         pki = fettle.home / "pki"
@@ -44,10 +49,18 @@ class Gateway:
         feed_port = fettle.ports.setdefault("gateway", free_port())
         self.arguments = [
             BUILD / "bin/fettle-gateway", f"--data_dir={fettle.home}/gateway", f"--kafka={fettle.kafka}",
-            f"--listen_port={feed_port}", f"--http_port={self.port}", f"--targets_file={targets}",
+            f"--listen_port={feed_port}", f"--http_port={self.port}", f"--targets_file={self.targets}",
             f"--ca_file={pki}/ca.crt", f"--certificate_file={pki}/gateway.crt", f"--key_file={pki}/gateway.key",
             f"--jwks_file={pki}/jwks.json", f"--person_target=localhost:{fettle.ports['person']}",
-            f"--referral_target=localhost:{fettle.ports['referral']}", f"--base_url={self.url}/FHIR/R4"]
+            f"--referral_target=localhost:{fettle.ports['referral']}", f"--base_url={self.url}/FHIR/R4",
+            *(f"--{name}={value}" for name, value in settings.items())]
+
+    def partner(self, organisation, url, token):
+        """Messages of ours to this organisation go there. Before the start."""
+        file = self.fettle.home / f"{organisation}.token"
+        file.write_text(token)
+        with open(self.targets, "a", encoding="utf-8") as out:
+            out.write(f'[[partner]]\norganisation = "{organisation}"\nendpoint = "{url}"\ntoken_file = "{file}"\n')
 
     def __enter__(self):
         self.start()

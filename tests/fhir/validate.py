@@ -16,12 +16,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS / "conformance"))
 from gateway import PARTNER, TARGET, Gateway  # noqa: E402
+import partner as receiver  # noqa: E402
 from fettle import Fettle  # noqa: E402
+import messages  # noqa: E402
 from messages import Case  # noqa: E402
 import post  # noqa: E402
 
@@ -51,8 +54,9 @@ class Answer:
 class Partner:
     """Asks the gateway as a partner's system does."""
 
-    def __init__(self, fettle, gateway):
-        self.fettle, self.url = fettle, f"{gateway.url}/FHIR/R4"
+    def __init__(self, fettle, gateway, receiver):
+        self.fettle, self.url, self.receiver = fettle, f"{gateway.url}/FHIR/R4", receiver
+        self.service_id = None
         self.token = fettle.token("integrator", PARTNER, "partner")
         self.case = Case()
         self.first = self.case.message()
@@ -87,6 +91,34 @@ class Partner:
         case = Case()
         return self.send(case.message(person={**case.person, "family": "n" * 36}), case)
 
+    def sends(self, *steps, ours=False):
+        """The last message of ours that a referral leads to, which is the partner's own or (`ours`) one of ours to it."""
+        f = self.fettle
+        before = len(self.receiver.seen)
+        if ours:
+            referral = f.call("referral.SubmitReferral", f.referral_request(
+                f.person(next(messages.NUMBERS)), service=self.their_service()), f.gp).referral_id
+        else:
+            answer = self.send(Case().message())
+            referral = post.referral_id(answer.status, answer.body)
+        for rpc, more in steps:
+            f.call(f"referral.{rpc}", {"referral_id": referral, **more}, f.gp if ours else f.link_worker)
+        told = sum(rpc in TOLD for rpc, _ in steps) + ours
+        deadline = time.monotonic() + 20
+        while len(self.receiver.seen) < before + told and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return Answer(200, self.receiver.seen[before + told - 1][1])
+
+    def their_service(self):
+        """A service of ours that works in the partner's system."""
+        if not self.service_id:
+            self.service_id = str(uuid.uuid4())
+            self.fettle.call("referral.RegisterService", {
+                "service_id": self.service_id, "organisation": self.fettle.PROVIDER,
+                "description": {"name": "Elsewhere", "kind": "SERVICE_KIND_SOCIAL_PRESCRIBING", "dos_service_id": "2000011148"}},
+                self.fettle.token("administrator", self.fettle.ICB))
+        return self.service_id
+
     def read_one(self, resource_type):
         """One of those that the search finds."""
         found = json.loads(self.get(resource_type).body)["entry"][0]["resource"]["id"]
@@ -110,6 +142,12 @@ class Partner:
         return self.send(Case().message())
 
 
+# Commands after which a partner hears something.
+TOLD = ("AcceptReferral", "RejectReferral", "StartReferral", "CompleteReferral", "WithdrawReferral", "MarkEnteredInError")
+TODAY = time.strftime("%Y-%m-%d")
+ACCEPT = (("StartTriage", {}), ("AcceptReferral", {}))
+START = (*ACCEPT, ("StartReferral", {"worker_id": "wendy", "first_contact_date": TODAY}))
+
 # What, HTTP status, how to come by it; in this order. 500 is not here: nothing that can be sent causes one.
 RESOURCES = (
     ("CapabilityStatement", 200, lambda p: p.get("metadata")),
@@ -119,6 +157,15 @@ RESOURCES = (
     ("answer to a new validation", 200, lambda p: p.send(Case("validation").message())),
     ("answer to a referral of somebody unknown", 200,
      lambda p: p.send(Case(person={"gender": "female"}).message(risk=False, consent=False))),
+    ("answer to a referral of nobody", 200, lambda p: p.send(Case(person={}).message())),
+    ("our request", 200, lambda p: p.sends(ours=True)),
+    ("our cancellation", 200, lambda p: p.sends(("WithdrawReferral", {"reason_code": "NO_LONGER_REQUIRED"}), ours=True)),
+    ("our cancellation of an error", 200, lambda p: p.sends(("MarkEnteredInError", {"reason_code": "WRONG_PERSON"}), ours=True)),
+    ("our response: taken", 200, lambda p: p.sends(*ACCEPT)),
+    ("our response: started", 200, lambda p: p.sends(*START)),
+    ("our response: completed", 200, lambda p: p.sends(
+        *START, ("CompleteReferral", {"closed_date": TODAY, "outcomes": [{"code": "CONNECTED_TO_GROUP"}]}))),
+    ("our response: rejected", 200, lambda p: p.sends(("RejectReferral", {"reason_code": "22"}))),
     ("answer to the published request", 200, lambda p: p.publish("ValidationRequest.json")),
     ("referrals", 200, lambda p: p.get("ServiceRequest?_count=2")),
     ("a referral", 200, lambda p: p.read_one("ServiceRequest")),
@@ -156,8 +203,15 @@ RESOURCES = (
 def collect():
     with Fettle(services=("person", "referral")) as fettle:
         fettle.seed()
-        with Gateway(fettle, "lenient") as gateway:
-            partner = Partner(fettle, gateway)
+        fettle.call("person.RegisterOrganisation", {"organisation": {
+            "ods_code": PARTNER, "name": "A partner", "kind": "ORGANISATION_KIND_NHS_TRUST", "start_date": "2015-01-01"}},
+            fettle.token("administrator", fettle.ICB))
+        theirs = receiver.Partner()
+        gateway = Gateway(fettle, "lenient", delivery_poll_ms=50)
+        for organisation in (PARTNER, fettle.PROVIDER):
+            gateway.partner(organisation, theirs.url, "a-token-of-theirs")
+        with gateway:
+            partner = Partner(fettle, gateway, theirs)
             return [(name, status, ask(partner)) for name, status, ask in RESOURCES]
 
 
@@ -193,8 +247,8 @@ def unfilled(body):
                     yield f"{resource['resourceType']}.{names}", f"{profile} is declared, whose must-support element is not filled"
 
 
-def errors(messages):
-    return [(element, text) for severity, element, text in messages if severity in ("error", "fatal")]
+def errors(found):
+    return [(element, text) for severity, element, text in found if severity in ("error", "fatal")]
 
 
 def main():

@@ -21,13 +21,14 @@ OWNED_INCLUDES = (
     (re.compile(r"(libpq-fe|libpq/.*)\.?h?$"), "libs/postgres"),
     (re.compile(r"librdkafka/"), "libs/bus"),
     (re.compile(r"(openssl|cjose)/|jansson\.h$"), "libs/crypto"),
-    (re.compile(r"boost/(beast|asio)"), "libs/http"),
+    (re.compile(r"boost/(beast|asio)|curl/"), "libs/http"),
 )
 OWNED_TARGETS = {
     "PkgConfig::SQLITE": "libs/sqlite",
     "PkgConfig::RDKAFKA": "libs/bus",
     "PkgConfig::CRYPTO": "libs/crypto",
     "PkgConfig::CJOSE": "libs/crypto",
+    "PkgConfig::CURL": "libs/http",
 }
 OWNED_EXEMPT = "tests/bench"
 

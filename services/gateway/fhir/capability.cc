@@ -17,8 +17,8 @@ namespace json = boost::json;
 // Date of the last change of what is stated here.
 constexpr char kDate[] = "2025-11-22";
 
-json::object Received(const char* definition) {
-  return {{"mode", "receiver"},
+json::object Supported(const char* mode, const char* definition) {
+  return {{"mode", mode},
           {"definition", absl::StrCat("https://fhir.nhs.uk/MessageDefinition/", definition)}};
 }
 
@@ -62,8 +62,8 @@ std::string CapabilityStatement(const std::string& base_url,
       {"date", kDate},
       {"kind", "instance"},
       {"description",
-       absl::StrCat("Receives referrals and requests to validate of the Booking and Referral "
-                    "Standard, meta.versionId ",
+       absl::StrCat("Receives and sends referrals of the Booking and Referral Standard, and what "
+                    "becomes of them; receives requests to validate; meta.versionId ",
                     absl::StrJoin(versions, ", "))},
       {"software", json::object{{"name", "Fettle"}}},
       {"implementation", json::object{{"description", "Fettle gateway"}, {"url", base_url}}},
@@ -80,12 +80,16 @@ std::string CapabilityStatement(const std::string& base_url,
                         Readable("MessageDefinition", {{"context", "token"}})}},
            {"operation", json::array{operation}},
        }}},
-      {"messaging", json::array{json::object{
-                        {"endpoint", json::array{endpoint}},
-                        {"supportedMessage",
-                         json::array{Received("bars-message-servicerequest-request-referral"),
-                                     Received("bars-message-servicerequest-request-validation")}},
-                    }}},
+      {"messaging",
+       json::array{json::object{
+           {"endpoint", json::array{endpoint}},
+           {"supportedMessage",
+            json::array{Supported("receiver", "bars-message-servicerequest-request-referral"),
+                        Supported("receiver", "bars-message-servicerequest-request-validation"),
+                        Supported("receiver", "bars-message-servicerequest-response-referral"),
+                        Supported("sender", "bars-message-servicerequest-request-referral"),
+                        Supported("sender", "bars-message-servicerequest-response-referral")}},
+       }}},
   });
 }
 

@@ -14,6 +14,7 @@
 #include "libs/base/text.h"
 #include "libs/base/uuid.h"
 #include "libs/crypto/digest.h"
+#include "services/gateway/fhir/codes.h"
 #include "services/gateway/fhir/systems.h"
 
 namespace fettle::gateway {
@@ -25,6 +26,7 @@ using person::v1::Demographics;
 // Longest words of the standard that are cut where longer ones come: the message keeps them whole.
 constexpr int kReasonCharactersMax = 150;
 constexpr int kReferrerServiceCharactersMax = 70;
+constexpr size_t kEndpointBytesMax = 200;
 
 absl::Status NotValid(std::string_view element, std::string_view expected) {
   return base::Refuse(absl::StatusCode::kInvalidArgument, "ELEMENT_NOT_VALID",
@@ -45,58 +47,6 @@ constexpr PatientRow kPatientRows[] = {
     {"name", "official", "given.0", &Demographics::mutable_first_name},
     {"address", "home", "postalCode", &Demographics::mutable_postcode},
 };
-
-template <class Value>
-struct CodeRow {
-  std::string_view code;
-  Value value;
-};
-
-// FHIR administrative gender: the person's gender as the NHS Data Dictionary codes it.
-constexpr CodeRow<std::string_view> kGenders[] = {
-    {"male", "1"}, {"female", "2"}, {"other", "9"}, {"unknown", "X"}};
-
-// UK Core NHSNumberVerificationStatus, by word and by number; both occur.
-constexpr CodeRow<int> kNumberStatuses[] = {
-    {"number-present-and-verified", 1},
-    {"01", 1},
-    {"number-present-but-not-traced", 2},
-    {"02", 2},
-    {"trace-required", 3},
-    {"03", 3},
-    {"trace-attempted-no-match-or-multiple-match-found", 4},
-    {"04", 4},
-    {"trace-needs-to-be-resolved", 5},
-    {"05", 5},
-    {"trace-in-progress", 6},
-    {"06", 6},
-    {"number-not-present-and-trace-not-required", 7},
-    {"07", 7},
-    {"trace-postponed", 8},
-    {"08", 8},
-};
-
-constexpr CodeRow<referral::v1::Priority> kPriorities[] = {
-    {"routine", referral::v1::PRIORITY_ROUTINE},
-    {"urgent", referral::v1::PRIORITY_URGENT},
-    {"asap", referral::v1::PRIORITY_URGENT},
-    {"stat", referral::v1::PRIORITY_URGENT},
-};
-
-// Flags of BaRS (flag-categories-bars) that speak of a risk.
-constexpr CodeRow<referral::v1::RiskKind> kRisks[] = {
-    {"SG", referral::v1::RISK_KIND_FROM_OTHERS},
-    {"SS", referral::v1::RISK_KIND_ENVIRONMENT},
-    {"IR", referral::v1::RISK_KIND_TO_OTHERS},
-};
-// Scene safety "the scene is safe" is no risk, nor the statement that none is known.
-constexpr std::string_view kSceneIsSafe = "S";
-
-template <class Value, size_t kSize>
-const Value* Lookup(const CodeRow<Value> (&rows)[kSize], std::string_view code) {
-  const auto* row = std::ranges::find(rows, code, &CodeRow<Value>::code);
-  return row == std::end(rows) ? nullptr : &row->value;
-}
 
 std::string CutCharacters(std::string text, int characters_max) {
   size_t bytes = 0;
@@ -139,6 +89,9 @@ class Mapper {
     partner.set_last_updated(Text(request_, "meta.lastUpdated"));
     partner.set_case_number(
         Text(Resolve(request_, "encounter", "Encounter"), "identifier.0.value"));
+    std::string endpoint = Text(message_.header(), "source.endpoint");
+    // A longer one is no `system|value`; answers then go to the organisation.
+    if (endpoint.size() <= kEndpointBytesMax) partner.set_source_endpoint(std::move(endpoint));
     return reader_.status();
   }
 
@@ -312,6 +265,9 @@ class Mapper {
     if (!reason.empty()) {
       mapped_.details.mutable_reason()->mutable_text()->set_text(
           CutCharacters(std::move(reason), kReasonCharactersMax));
+    }
+    if (SameSystem(Text(request_, "reasonCode.0.coding.0.system"), kReasonSystem)) {
+      mapped_.details.mutable_reason()->set_code(Text(request_, "reasonCode.0.coding.0.code"));
     }
     if (const auto* priority = Lookup(kPriorities, Text(request_, "priority"))) {
       mapped_.details.set_priority(*priority);

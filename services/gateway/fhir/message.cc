@@ -9,6 +9,7 @@
 #include "libs/base/date.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "services/gateway/fhir/systems.h"
 
 namespace fettle::gateway {
 namespace {
@@ -44,6 +45,19 @@ constexpr WorkflowRow kWorkflows[] = {
     {"update", "entered-in-error", Action::kCancel},
     {"delete", "revoked", Action::kCancel},
     {"delete", "entered-in-error", Action::kCancel},
+};
+
+// What the status of the receiver's Encounter says while the ServiceRequest is active, the last
+// step first.
+struct EncounterRow {
+  std::string_view status;
+  referral::v1::Signal signal;
+};
+
+constexpr EncounterRow kEncounterSignals[] = {
+    {"finished", referral::v1::SIGNAL_COMPLETED},
+    {"in-progress", referral::v1::SIGNAL_STARTED},
+    {"planned", referral::v1::SIGNAL_TAKEN},
 };
 
 constexpr std::array<std::string_view, 2> kCategories = {"referral", "validation"};
@@ -104,11 +118,10 @@ absl::Status Message::ReadEvent(ElementReader& reader, const std::set<std::strin
                         "MessageHeader.eventCoding: this receiver takes referrals, not bookings");
   }
   if (event == "servicerequest-response") {
-    if (reader.Text(header_, "response.identifier").empty()) {
-      return Missing("MessageHeader.response.identifier");
-    }
-    return base::Refuse(absl::StatusCode::kNotFound, "RESPONSE_TO_NOTHING",
-                        "MessageHeader.response.identifier: no message of ours has this Bundle.id");
+    response_.in_response_to = reader.Text(header_, "response.identifier");
+    if (response_.in_response_to.empty()) return Missing("MessageHeader.response.identifier");
+    action_ = Action::kResponse;
+    return absl::OkStatus();
   }
   if (event != "servicerequest-request") {
     return WorkflowUnknown("MessageHeader.eventCoding: the event is not known");
@@ -175,6 +188,10 @@ absl::Status Message::ReadWorkflow(ElementReader& reader) {
   if (category_.empty()) {
     return WorkflowUnknown("ServiceRequest.category: `referral` or `validation` is expected");
   }
+  return action_ == Action::kResponse ? ReadResponse(reader, reason) : ReadRequest(reader, reason);
+}
+
+absl::Status Message::ReadRequest(ElementReader& reader, std::string_view reason) {
   const auto* row = std::ranges::find_if(kWorkflows, [&](const WorkflowRow& row) {
     return row.reason == reason && row.status == status_;
   });
@@ -192,6 +209,75 @@ absl::Status Message::ReadWorkflow(ElementReader& reader) {
   if (plan != nullptr && !IsOneOf(reader.Text(plan, "status"), kCarePlanNew)) {
     return WorkflowUnknown("CarePlan.status: `active` or `completed` in a new message");
   }
+  return absl::OkStatus();
+}
+
+// The rows of the decision table for responses, one after another. The receiver's Encounters are
+// those whose case number is not the sender's own, which is the Bundle.id that is answered.
+absl::Status Message::ReadResponse(ElementReader& reader, std::string_view reason) {
+  const json::value* encounters[std::size(kEncounterSignals)] = {};
+  const json::value* cancelled = nullptr;
+  std::string business_status;
+  for (const json::value* resource : resources_) {
+    const std::string type = reader.Text(resource, "resourceType");
+    const std::string status = reader.Text(resource, "status");
+    if (type == "Encounter" && status == "cancelled") cancelled = resource;
+    if (type == "Encounter" &&
+        reader.Text(resource, "identifier.0.value") != response_.in_response_to) {
+      for (size_t i = 0; i < std::size(kEncounterSignals); ++i) {
+        if (kEncounterSignals[i].status == status) encounters[i] = resource;
+      }
+    }
+    if (type == "Task" && SameSystem(reader.Text(resource, "businessStatus.coding.0.system"),
+                                     kReferralStatusSystem)) {
+      business_status = reader.Text(resource, "businessStatus.coding.0.code");
+    }
+  }
+  const json::value* told_by = nullptr;
+  const bool is_new = reason == "new";
+  if (!is_new && reason != "update") {
+    return WorkflowUnknown("MessageHeader.reason: `new` or `update` in a response");
+  }
+  if (cancelled != nullptr) {
+    response_.signal = referral::v1::SIGNAL_REJECTED;
+    told_by = cancelled;
+  } else if (status_ == "revoked" && is_new) {
+    response_.signal = category_ == "validation" ? referral::v1::SIGNAL_REJECTED
+                                                 : referral::v1::SIGNAL_DID_NOT_ATTEND;
+  } else if (status_ == "completed") {
+    response_.signal = referral::v1::SIGNAL_COMPLETED;
+    told_by = encounters[0];
+  } else if (status_ == "active") {
+    for (size_t i = 0; i < std::size(kEncounterSignals) && told_by == nullptr; ++i) {
+      told_by = encounters[i];
+      response_.signal = kEncounterSignals[i].signal;
+    }
+    if (told_by == nullptr) {
+      return WorkflowUnknown(
+          "Encounter.status: one of the receiver's own is expected, planned, in-progress or "
+          "finished, while the ServiceRequest is active");
+    }
+  } else {
+    return WorkflowUnknown(
+        "MessageHeader.reason and ServiceRequest.status: together they are no known workflow");
+  }
+  // Who takes a case and who begins with it send the same narrow form; our own word tells which.
+  if (response_.signal == referral::v1::SIGNAL_STARTED && business_status == "accepted") {
+    response_.signal = referral::v1::SIGNAL_TAKEN;
+  }
+  if (response_.signal == referral::v1::SIGNAL_REJECTED) {
+    response_.reason_code = reader.Text(told_by, "reasonCode.0.coding.0.code");
+    return absl::OkStatus();
+  }
+  const char* path =
+      response_.signal == referral::v1::SIGNAL_COMPLETED ? "period.end" : "period.start";
+  const std::string when = reader.Text(told_by, path);
+  if (when.empty()) return absl::OkStatus();
+  const absl::StatusOr<absl::Time> time = base::ParseInstant(when);
+  if (!base::IsDate(when) && !time.ok()) {
+    return NotValid("Encounter.period: a date or an instant is expected");
+  }
+  response_.date = time.ok() ? base::LondonDate(*time) : when;
   return absl::OkStatus();
 }
 

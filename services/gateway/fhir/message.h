@@ -10,15 +10,26 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "fettle/referral/v1/referral_types.pb.h"
 #include "services/gateway/fhir/json.h"
 
 namespace fettle::gateway {
 
-// What a servicerequest-request asks for, by the decision table in the README.
+// What a message asks for, by the decision table in the README.
 enum class Action {
-  kNew,     // a new referral or a new request to validate
-  kUpdate,  // a newer version of the same case
-  kCancel,  // the sender takes it back
+  kNew,       // a new referral or a new request to validate
+  kUpdate,    // a newer version of the same case
+  kCancel,    // the sender takes it back
+  kResponse,  // the receiver of a message of ours says how it goes on
+};
+
+// What a servicerequest-response says.
+struct ResponseReading {
+  referral::v1::Signal signal = referral::v1::SIGNAL_UNSPECIFIED;
+  // Bundle.id of the message that is answered.
+  std::string in_response_to;
+  // Of a rejection, and of the first contact or the end: empty when the message says none.
+  std::string reason_code, date;
 };
 
 // The parsed message and the way through it. Pointers live as long as the message; it may be moved.
@@ -26,14 +37,15 @@ class Message {
  public:
   // Checks the structure (INV-155, 159) and the workflow (INV-154). Refusals are INVALID_ARGUMENT
   // (VERSION_MISSING, ELEMENT_MISSING, ELEMENT_NOT_VALID, WORKFLOW_UNKNOWN), UNIMPLEMENTED
-  // (VERSION_NOT_SUPPORTED, EVENT_NOT_SUPPORTED) and NOT_FOUND (RESPONSE_TO_NOTHING, INV-156: no
-  // message of ours awaits an answer).
+  // (VERSION_NOT_SUPPORTED, EVENT_NOT_SUPPORTED).
   static absl::StatusOr<Message> Read(json::value body, const std::set<std::string>& versions);
 
   const json::value& body() const { return *body_; }
   const json::value* header() const { return header_; }
   const json::value* service_request() const { return service_request_; }
   Action action() const { return action_; }
+  // Of kResponse.
+  const ResponseReading& response() const { return response_; }
   // `referral` or `validation`.
   const std::string& category() const { return category_; }
   // `revoked` or `entered-in-error` of a cancellation.
@@ -53,6 +65,8 @@ class Message {
   absl::Status ReadStructure(ElementReader& reader);
   absl::Status ReadEvent(ElementReader& reader, const std::set<std::string>& versions);
   absl::Status ReadWorkflow(ElementReader& reader);
+  absl::Status ReadRequest(ElementReader& reader, std::string_view reason);
+  absl::Status ReadResponse(ElementReader& reader, std::string_view reason);
   absl::Status CheckReferences(const json::value& value) const;
 
   std::unique_ptr<const json::value> body_;
@@ -61,6 +75,7 @@ class Message {
   const json::value* header_ = nullptr;
   const json::value* service_request_ = nullptr;
   Action action_ = Action::kNew;
+  ResponseReading response_;
   std::string category_, status_, bundle_id_;
 };
 

@@ -62,10 +62,9 @@ OutcomeKind KindOfExample(const std::string& name) {
   return KindOf(Message::Read(*parsed, Versions()).status());
 }
 
-// INV-154, 156, 159, 163: the published files beside the one that is taken.
+// INV-154, 159, 163: the published files beside the one that is taken.
 TEST(MessageRead, PublishedFilesGetTheirAnswer) {
   EXPECT_TRUE(Message::Read(Published(), Versions()).ok());
-  EXPECT_EQ(KindOfExample("ValidationResponse.json"), OutcomeKind::kNotFound);
   EXPECT_EQ(KindOfExample("Booking.json"), OutcomeKind::kUnprocessable);
   EXPECT_EQ(KindOfExample("ValidationRequest-http-response.json"), OutcomeKind::kInvariant);
   for (const char* name : {"ServiceRequest-PATCH-malformed.json", "CapabilityStatement.json",
@@ -73,6 +72,77 @@ TEST(MessageRead, PublishedFilesGetTheirAnswer) {
                            "OperationOutcome/409-REC_CONFLICT-duplicate.json"}) {
     EXPECT_EQ(KindOfExample(name), OutcomeKind::kInvalid) << name;
   }
+}
+
+json::value PublishedResponse() { return *ParseJson(ReadExample("ValidationResponse.json")); }
+
+TEST(MessageRead, PublishedResponseIsUnderstood) {
+  const auto message = Message::Read(PublishedResponse(), Versions());
+  ASSERT_TRUE(message.ok()) << message.status();
+  EXPECT_EQ(message->action(), Action::kResponse);
+  EXPECT_EQ(message->response().signal, referral::v1::SIGNAL_COMPLETED)
+      << "the receiver's Encounter is finished, the sender's is triaged";
+  EXPECT_EQ(message->response().in_response_to, "86e3371d-1c15-4862-9552-d9560f8292ba");
+}
+
+// INV-154: every cell of the decision table for responses, narrow and wide, and what lies outside.
+TEST(MessageRead, ResponsesAreReadByTheWiderTable) {
+  using referral::v1::Signal;
+  struct Row {
+    const char* category;
+    const char* reason;
+    const char* service_request;
+    const char* encounter;  // the receiver's
+    Signal signal;          // SIGNAL_UNSPECIFIED: no known workflow
+  };
+  const auto unknown = referral::v1::SIGNAL_UNSPECIFIED;
+  const auto rejected = referral::v1::SIGNAL_REJECTED;
+  const auto absent = referral::v1::SIGNAL_DID_NOT_ATTEND;
+  const auto completed = referral::v1::SIGNAL_COMPLETED;
+  const auto taken = referral::v1::SIGNAL_TAKEN;
+  const auto started = referral::v1::SIGNAL_STARTED;
+  const Row rows[] = {
+      {"referral", "new", "revoked", "cancelled", rejected},
+      {"referral", "update", "active", "cancelled", rejected},
+      {"validation", "new", "completed", "cancelled", rejected},
+      {"referral", "new", "revoked", "finished", absent},
+      {"validation", "new", "revoked", "finished", rejected},
+      {"referral", "new", "completed", "finished", completed},
+      {"referral", "update", "completed", "in-progress", completed},
+      {"validation", "update", "active", "finished", completed},
+      {"referral", "new", "active", "planned", taken},
+      {"referral", "update", "active", "in-progress", started},
+      {"validation", "new", "active", "in-progress", started},
+      {"referral", "update", "revoked", "finished", unknown},
+      {"referral", "new", "active", "triaged", unknown},
+      {"referral", "new", "on-hold", "in-progress", unknown},
+      {"referral", "new", "draft", "finished", unknown},
+      {"referral", "new", "entered-in-error", "finished", unknown},
+      {"referral", "delete", "active", "finished", unknown},
+      {"referral", "", "active", "finished", unknown},
+  };
+  for (const Row& row : rows) {
+    json::value bundle = PublishedResponse();
+    SetReason(bundle, row.reason);
+    Resource(bundle, "ServiceRequest")["status"] = row.service_request;
+    Resource(bundle, "ServiceRequest")["category"] = {{{"coding", {{{"code", row.category}}}}}};
+    Resource(bundle, "Encounter", 1)["status"] = row.encounter;
+    const auto message = Message::Read(bundle, Versions());
+    const std::string cell = std::string(row.category) + " " + row.reason + " " +
+                             row.service_request + " " + row.encounter;
+    if (row.signal == unknown) {
+      EXPECT_EQ(base::ReasonOf(message.status()), "WORKFLOW_UNKNOWN") << cell;
+    } else {
+      ASSERT_TRUE(message.ok()) << cell << message.status();
+      EXPECT_EQ(message->response().signal, row.signal) << cell;
+    }
+  }
+}
+
+TEST(MessageRead, APeriodThatIsNoDateIsRefused) {
+  json::value bundle = PublishedResponse();
+  Resource(bundle, "Encounter", 1)["period"] = {{"end", "soon"}};
+  EXPECT_EQ(ReasonOfReading(bundle), "ELEMENT_NOT_VALID");
 }
 
 // INV-159.

@@ -10,6 +10,7 @@
 #include "libs/base/check.h"
 #include "libs/base/date.h"
 #include "libs/base/text.h"
+#include "services/gateway/fhir/elements.h"
 #include "services/gateway/fhir/systems.h"
 
 namespace fettle::gateway {
@@ -22,10 +23,6 @@ constexpr char kServiceRequestProfile[] =
     "https://fhir.hl7.org.uk/StructureDefinition/UKCore-ServiceRequest";
 constexpr char kSourceExtension[] =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest";
-constexpr char kSnomed[] = "http://snomed.info/sct";
-constexpr char kCategorySystem[] = "https://fhir.nhs.uk/CodeSystem/message-category-servicerequest";
-constexpr char kEventSystem[] = "https://fhir.nhs.uk/CodeSystem/message-events-bars";
-constexpr char kReasonSystem[] = "urn:fettle:codesystem:referral-reason";
 constexpr char kServiceKindSystem[] = "urn:fettle:codesystem:service-kind";
 // Date of the last change of the message definitions.
 constexpr char kDefinitionsDate[] = "2025-11-22";
@@ -78,26 +75,17 @@ struct DefinitionRow {
   const char* id;
   const char* title;
   const char* context;
+  const char* event;
 };
 
 constexpr DefinitionRow kDefinitions[] = {
-    {"bars-message-servicerequest-request-referral", "Referral request", "referral"},
-    {"bars-message-servicerequest-request-validation", "Validation request", "validation"},
+    {"bars-message-servicerequest-request-referral", "Referral request", "referral",
+     "servicerequest-request"},
+    {"bars-message-servicerequest-request-validation", "Validation request", "validation",
+     "servicerequest-request"},
+    {"bars-message-servicerequest-response-referral", "Response to a referral", "referral",
+     "servicerequest-response"},
 };
-
-json::string_view Text(std::string_view text) { return {text.data(), text.size()}; }
-
-json::object Coding(std::string_view system, std::string_view code, std::string_view display = "") {
-  json::object coding{{"system", Text(system)}, {"code", Text(code)}};
-  if (!display.empty()) coding["display"] = Text(display);
-  return coding;
-}
-
-json::object Concept(json::object coding, std::string_view text = "") {
-  json::object words{{"coding", json::array{std::move(coding)}}};
-  if (!text.empty()) words["text"] = Text(text);
-  return words;
-}
 
 json::object Organisation(std::string_view ods_code, std::string_view display = "") {
   json::object reference{
@@ -105,11 +93,6 @@ json::object Organisation(std::string_view ods_code, std::string_view display = 
       {"identifier", json::object{{"system", kOdsSystem}, {"value", Text(ods_code)}}}};
   if (!display.empty()) reference["display"] = Text(display);
   return reference;
-}
-
-std::string Instant(const google::protobuf::Timestamp& time) {
-  return base::FormatInstant(absl::FromUnixSeconds(time.seconds()) +
-                             absl::Nanoseconds(time.nanos()));
 }
 
 json::object MetaOf(const rv1::Referral& referral) {
@@ -271,7 +254,7 @@ std::vector<json::object> MessageDefinitions(std::string_view context) {
         {"title", row.title},
         {"status", "active"},
         {"date", kDefinitionsDate},
-        {"eventCoding", Coding(kEventSystem, "servicerequest-request")},
+        {"eventCoding", Coding(kEventSystem, row.event)},
         {"category", "consequence"},
         {"focus", json::array{json::object{{"code", "ServiceRequest"}, {"min", 1}, {"max", "1"}}}},
         {"responseRequired", "on-error"},

@@ -14,10 +14,6 @@
 
 namespace fettle::gateway {
 
-// The code system of Task.businessStatus: the state of a referral by our own name. Several of ours
-// share a Task.status; this tells them apart.
-inline constexpr char kReferralStatusSystem[] = "urn:fettle:codesystem:referral-status";
-
 // A referral's state in FHIR.
 struct FhirStatus {
   std::string task;             // Task.status

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "services/gateway/fhir/json.h"
+#include "services/gateway/fhir/systems.h"
 
 namespace fettle::gateway {
 namespace {
@@ -142,8 +143,8 @@ TEST(Resources, SearchSetNamesItsPages) {
 }
 
 TEST(Resources, MessageDefinitionsAreFoundByContext) {
-  EXPECT_EQ(MessageDefinitions("").size(), 2);
-  ASSERT_EQ(MessageDefinitions("referral").size(), 1);
+  EXPECT_EQ(MessageDefinitions("").size(), 3);
+  ASSERT_EQ(MessageDefinitions("referral").size(), 2);
   EXPECT_THAT(At(MessageDefinitions("referral")[0], "url"), HasSubstr("request-referral"));
   EXPECT_TRUE(MessageDefinitions("booking").empty());
 }

@@ -66,6 +66,7 @@ std::vector<Waiting> WaitingOf(const v1::ReferralState& state) {
 }  // namespace
 
 std::vector<base::Timer> ReferralRules::Timers(const State& state) {
+  if (state.has_delivery_queue()) return QueueTimers(state.delivery_queue());
   std::vector<base::Timer> timers;
   for (const Waiting& waiting : WaitingOf(state)) {
     timers.push_back({.due = waiting.due(), .name = StageName(waiting.stage)});
@@ -82,6 +83,7 @@ ReferralRules::Decided<google::protobuf::Empty> ReferralRules::Decide(
   base::Decision<google::protobuf::Empty> decision;
   const auto* state = view.StateOf<State>(due.stream_id);
   if (state == nullptr) return decision;
+  if (state->has_delivery_queue()) return DecideQueueTimer(state->delivery_queue(), due);
   for (const Waiting& waiting : WaitingOf(*state)) {
     // Another due time: the stage was left, or began anew.
     if (StageName(waiting.stage) != due.name || waiting.due() != due.due) continue;

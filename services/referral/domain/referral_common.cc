@@ -80,6 +80,10 @@ std::string CaseloadKey(std::string_view organisation, std::string_view worker_i
   return base::Key({organisation, worker_id});
 }
 
+std::string DueKey() { return base::Key({"DUE"}); }
+
+std::string FailedKey(std::string_view organisation) { return base::Key({"FAILED", organisation}); }
+
 std::string ServiceKey(std::string_view organisation, v1::ServiceKind kind) {
   return base::Key({organisation, v1::ServiceKind_Name(kind)});
 }
@@ -105,6 +109,21 @@ absl::Time TimeOf(const google::protobuf::Timestamp& time) {
 
 std::string DateOf(const google::protobuf::Timestamp& time) {
   return base::LondonDate(TimeOf(time));
+}
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  google::protobuf::Timestamp timestamp;
+  const absl::Duration since = time - absl::UnixEpoch();
+  timestamp.set_seconds(absl::ToInt64Seconds(absl::Floor(since, absl::Seconds(1))));
+  timestamp.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(since - absl::Floor(since, absl::Seconds(1)))));
+  return timestamp;
+}
+
+std::string NewestFirst(std::string_view referral_id) {
+  std::string bytes = base::UuidToBytes(referral_id);
+  for (char& byte : bytes) byte = static_cast<char>(~byte);
+  return bytes;
 }
 
 absl::Status CheckDate(std::string_view field, std::string_view date, std::string_view earliest,
@@ -203,7 +222,7 @@ absl::Status RequireOrganisation(const base::Caller& caller) {
 base::Reads ReadsWithCaseload(const std::string& referral_id, const std::string& worker_id,
                               const base::View& view) {
   base::Reads reads;
-  reads.streams = {referral_id};
+  reads.streams = {referral_id, DeliveryQueueId(referral_id)};
   if (worker_id.empty() || !view.Has(referral_id)) return reads;
   if (const auto* state = view.StateOf<v1::ReferralState>(referral_id)) {
     reads.unique.emplace_back(kCaseloadIndex,

@@ -21,6 +21,9 @@ std::string CaseKey(std::string_view correlation_id);
 std::string CaseNumberKey(std::string_view organisation, std::string_view case_number);
 std::string OrganisationKey(std::string_view organisation, v1::ReferralStatus status);
 std::string CaseloadKey(std::string_view organisation, std::string_view worker_id);
+// Queues with a message that is due, and those with one of this organisation that failed.
+std::string DueKey();
+std::string FailedKey(std::string_view organisation);
 // Either may be empty: of all organisations, of all kinds.
 std::string ServiceKey(std::string_view organisation, v1::ServiceKind kind);
 // The worker is empty for those of the pool.
@@ -37,6 +40,7 @@ bool IsFuture(std::string_view date, const base::Context& context);
 absl::Time TimeOf(const google::protobuf::Timestamp& time);
 // The day in London.
 std::string DateOf(const google::protobuf::Timestamp& time);
+google::protobuf::Timestamp ToTimestamp(absl::Time time);
 // INV-31: OK unless the day is before `earliest` or in the future.
 absl::Status CheckDate(std::string_view field, std::string_view date, std::string_view earliest,
                        std::string_view since, const base::Context& context);
@@ -62,6 +66,7 @@ absl::StatusOr<const v1::ReferralState*> FindReferral(const base::View& view,
                                                       const std::string& referral_id,
                                                       const base::Caller& caller);
 absl::Status ReferralNotFound();
+absl::Status DeliveryNotFound();
 // PERMISSION_DENIED for who may see the referral but not do this (INV-25).
 absl::Status RequireReferrer(const v1::ReferralState& state, const base::Caller& caller);
 absl::Status RequireReceiver(const v1::ReferralState& state, const base::Caller& caller);
@@ -75,6 +80,37 @@ absl::Status RequireUnderWay(const v1::ReferralState& state);
 // FAILED_PRECONDITION when there are as many as are kept.
 absl::Status RequireRoom(std::string_view items, int size, int size_max);
 absl::Status RequireOrganisation(const base::Caller& caller);
+
+// The stream of the messages of ours about a referral: its id with the version of a UUID of our own
+// making (8), so that whoever knows the one knows the other.
+std::string DeliveryQueueId(std::string_view referral_id);
+// What a partner must hear, if the referral came from one, or its service works in one's system:
+// adds the message. `date` and `reason_code` may be empty.
+void TellReferrer(const v1::ReferralState& referral, v1::Signal signal,
+                  std::string_view reason_code, std::string_view date, const base::Context& context,
+                  std::vector<base::NewEvent>& events);
+void SendToService(const std::string& referral_id, const v1::ReferralSubmitted& submitted,
+                   const std::string& correlation_id, const base::Context& context,
+                   std::vector<base::NewEvent>& events);
+void CancelAtService(const v1::ReferralState& referral, v1::Signal signal, const base::View& view,
+                     const base::Context& context, std::vector<base::NewEvent>& events);
+// How the messages of a queue stand after an event of its own.
+void EvolveQueue(v1::DeliveryQueue& queue, const v1::ReferralEvent& event);
+std::vector<base::Entry> QueueEntries(const v1::DeliveryQueue& queue);
+std::vector<base::Timer> QueueTimers(const v1::DeliveryQueue& queue);
+base::Decision<google::protobuf::Empty> DecideQueueTimer(const v1::DeliveryQueue& queue,
+                                                         const base::TimerDue& due);
+// Ids are time-ordered: their complement puts the newest first.
+std::string NewestFirst(std::string_view referral_id);
+
+// INV-22: FAILED_PRECONDITION unless nothing is missing. The person's items may have come to the
+// registry, or left it, since the referral was last looked at.
+absl::Status CheckComplete(const v1::ReferralState& state, const common::v1::PersonContext& person);
+// A code of BaRS dos-rejected-reasons-bars.
+bool IsRejectionReason(std::string_view code);
+// INV-38: adds the code of the national count, once an episode, and only of social prescribing.
+void CountReferral(const v1::ReferralState& referral, const common::v1::PersonContext& person,
+                   const std::string& date, std::vector<base::NewEvent>& events);
 
 // The stream of a referral, and of the caseload of the worker of its receiving organisation.
 base::Reads ReadsWithCaseload(const std::string& referral_id, const std::string& worker_id,
@@ -96,7 +132,7 @@ absl::Status CheckPartnerMessageOfCase(const v1::PartnerMessage& message,
 template <class Request>
 base::Reads ReadsWithMessage(const Request& request) {
   base::Reads reads;
-  reads.streams = {request.referral_id()};
+  reads.streams = {request.referral_id(), DeliveryQueueId(request.referral_id())};
   if (request.has_partner_message()) {
     reads.unique.emplace_back(kMessageIndex,
                               MessageKey(request.partner_message().request_id(),

@@ -66,6 +66,7 @@ ReferralRules::Decided<v1::CompleteReferralResponse> ReferralRules::Decide(
   *completed.mutable_outcomes() = request.outcomes();
   completed.set_no_outcome_reason_code(request.no_outcome_reason_code());
   completed.set_closed_date(request.closed_date());
+  TellReferrer(*state, v1::SIGNAL_COMPLETED, "", request.closed_date(), context, decision.events);
   return decision;
 }
 
@@ -93,6 +94,7 @@ ReferralRules::Decided<v1::WithdrawReferralResponse> ReferralRules::Decide(
   if (request.has_partner_message()) {
     *withdrawn.mutable_partner_message() = request.partner_message();
   }
+  CancelAtService(*state, v1::SIGNAL_CANCEL, view, context, decision.events);
   return decision;
 }
 
@@ -121,6 +123,7 @@ ReferralRules::Decided<v1::CloseAsNoContactResponse> ReferralRules::Decide(
       *decision.Add<Event>(state->referral_id()).mutable_referral_closed_as_no_contact();
   closed.set_attempt_days(days);
   if (HasWords(request.note())) *closed.mutable_note() = request.note();
+  TellReferrer(*state, v1::SIGNAL_DID_NOT_ATTEND, "", "", context, decision.events);
   return decision;
 }
 
@@ -142,6 +145,7 @@ ReferralRules::Decided<v1::DeclineReferralResponse> ReferralRules::Decide(
   declined.set_decision_date(request.decision_date());
   declined.set_reason_code(request.reason_code());
   if (HasWords(request.note())) *declined.mutable_note() = request.note();
+  CancelAtService(*state, v1::SIGNAL_CANCEL, view, context, decision.events);
   if (!IsSocialPrescribing(state->service())) return decision;
   const common::v1::PersonContext person =
       Recorded(*context.evidence->Person(state->person_id()), context.today);
@@ -194,6 +198,7 @@ ReferralRules::Decided<v1::MarkEnteredInErrorResponse> ReferralRules::Decide(
     retracted.set_icb(code.icb());
     retracted.set_date(code.date());
   }
+  CancelAtService(*state, v1::SIGNAL_CANCEL_AS_ERROR, view, context, decision.events);
   return decision;
 }
 

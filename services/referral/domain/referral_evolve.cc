@@ -258,6 +258,18 @@ void Evolve(v1::ReferralState& state, const v1::ReferralEnteredInError& event,
   if (event.has_partner_message()) Keep(state, event.partner_message());
 }
 
+void Evolve(v1::ReferralState& state, const v1::PartnerResponseRecorded& event,
+            const common::v1::EventHeader& header) {
+  v1::PartnerResponse& response = *state.add_partner_responses();
+  response.set_signal(event.signal());
+  response.set_in_response_to(event.in_response_to());
+  response.set_reason_code(event.reason_code());
+  response.set_date(event.date());
+  *response.mutable_receive_time() = header.time();
+  *response.mutable_message() = event.message();
+  response.mutable_message()->clear_body();
+}
+
 void Evolve(v1::ReferralState& state, const v1::PersonSignposted& event,
             const common::v1::EventHeader& header) {
   v1::Signpost& signpost =
@@ -301,13 +313,6 @@ std::vector<base::Entry> ServiceEntries(const v1::Service& service) {
         {.index = kServiceIndex, .key = std::move(key), .sort = sort, .unique = false});
   }
   return entries;
-}
-
-// Ids are time-ordered: their complement puts the newest first.
-std::string NewestFirst(std::string_view referral_id) {
-  std::string bytes = base::UuidToBytes(referral_id);
-  for (char& byte : bytes) byte = static_cast<char>(~byte);
-  return bytes;
 }
 
 }  // namespace
@@ -403,6 +408,17 @@ void ReferralRules::Evolve(State& state, const Event& event) {
     case Event::kReferralStalled:
       referral::Evolve(state, event.referral_stalled(), header);
       break;
+    case Event::kPartnerResponseRecorded:
+      referral::Evolve(state, event.partner_response_recorded(), header);
+      break;
+    case Event::kDeliveryRequested:
+      state.set_correlation_id(header.correlation_id());
+      [[fallthrough]];
+    case Event::kDeliveryPrepared:
+    case Event::kDeliveryDue:
+    case Event::kDeliveryAttempted:
+      EvolveQueue(*state.mutable_delivery_queue(), event);
+      break;
     case Event::EVENT_NOT_SET:
       FETTLE_CHECK(false, "the referral service knows every event of its own journal");
   }
@@ -417,6 +433,7 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
              .unique = true}};
   }
   if (state.has_signpost()) return {};
+  if (state.has_delivery_queue()) return QueueEntries(state.delivery_queue());
   if (state.has_directory_service()) return ServiceEntries(state.directory_service());
   const std::string sort = NewestFirst(state.referral_id());
   const std::string& receiver = state.service().organisation();
@@ -454,6 +471,12 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
 }
 
 std::vector<base::Entry> ReferralRules::Facts(const Event& event) {
+  if (event.delivery_requested().message().signal() == v1::SIGNAL_REQUEST) {
+    return {{.index = kSentIndex,
+             .key = base::Key({event.delivery_requested().message().bundle_id()}),
+             .sort = "",
+             .unique = true}};
+  }
   const v1::PartnerMessage* message = nullptr;
   if (event.referral_submitted().has_partner_message()) {
     message = &event.referral_submitted().partner_message();
@@ -463,6 +486,8 @@ std::vector<base::Entry> ReferralRules::Facts(const Event& event) {
     message = &event.referral_withdrawn().partner_message();
   } else if (event.referral_entered_in_error().has_partner_message()) {
     message = &event.referral_entered_in_error().partner_message();
+  } else if (event.has_partner_response_recorded()) {
+    message = &event.partner_response_recorded().message();
   }
   if (message == nullptr) return {};
   return {{.index = kMessageIndex,
@@ -473,6 +498,7 @@ std::vector<base::Entry> ReferralRules::Facts(const Event& event) {
 
 std::vector<std::string> ReferralRules::Subjects(const State& state) {
   if (state.has_caseload() || state.has_directory_service()) return {};
+  if (state.has_delivery_queue()) return {state.delivery_queue().person_id()};
   return {state.has_signpost() ? state.signpost().person_id() : state.person_id()};
 }
 

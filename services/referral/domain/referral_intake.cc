@@ -155,6 +155,7 @@ absl::Status ApplyDirectory(const v1::Service& service, const common::v1::Person
   terms.set_target_wait_days(description.target_wait_days());
   terms.set_worker_caseload(description.worker_caseload());
   terms.set_no_contact_days(description.no_contact_days());
+  terms.set_dos_service_id(description.dos_service_id());
   *terms.mutable_stage_limits() = description.stage_limits();
   if (std::optional<v1::Eligibility> eligibility =
           Evaluate(service, context.today, person, event.details())) {
@@ -295,6 +296,8 @@ ReferralRules::Decided<v1::SubmitReferralResponse> ReferralRules::Decide(
   decision.response.set_referral_id(referral_id);
   decision.response.set_correlation_id(journey.empty() ? context.correlation_id : journey);
   *decision.response.mutable_missing_items() = submitted.missing_items();
+  SendToService(referral_id, submitted, decision.response.correlation_id(), context,
+                decision.events);
   return decision;
 }
 
@@ -345,6 +348,7 @@ base::Reads ReferralRules::ReadsOf(const v1::SubmitDraftRequest& request, const 
     }
   }
   reads.streams.insert(reads.streams.begin(), request.referral_id());
+  reads.streams.push_back(DeliveryQueueId(request.referral_id()));
   return reads;
 }
 
@@ -364,9 +368,10 @@ ReferralRules::Decided<v1::SubmitDraftResponse> ReferralRules::Decide(
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(questions, *context.evidence));
 
   base::Decision<v1::SubmitDraftResponse> decision;
-  FETTLE_RETURN_IF_ERROR(
-      CheckSubmission(Submission(*draft), questions, view, context,
-                      *decision.Add<Event>(draft->referral_id()).mutable_referral_submitted()));
+  v1::ReferralSubmitted& submitted =
+      *decision.Add<Event>(draft->referral_id()).mutable_referral_submitted();
+  FETTLE_RETURN_IF_ERROR(CheckSubmission(Submission(*draft), questions, view, context, submitted));
+  SendToService(draft->referral_id(), submitted, draft->correlation_id(), context, decision.events);
   return decision;
 }
 

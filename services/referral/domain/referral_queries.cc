@@ -69,6 +69,25 @@ v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
   return referral;
 }
 
+// What the two organisations see of one.
+v1::Referral Whole(const v1::ReferralState& state, int64_t version) {
+  v1::Referral referral = Summary(state, version);
+  *referral.mutable_details() = state.details();
+  if (state.has_comment()) *referral.mutable_comment() = state.comment();
+  *referral.mutable_outcomes() = state.outcomes();
+  *referral.mutable_inquiries() = state.inquiries();
+  *referral.mutable_contacts() = state.contacts();
+  *referral.mutable_priority_changes() = state.priority_changes();
+  *referral.mutable_signposts() = state.signposts();
+  if (state.has_terms()) *referral.mutable_terms() = state.terms();
+  for (const v1::PartnerResponse& response : state.partner_responses()) {
+    v1::PartnerResponse& shown = *referral.add_partner_responses();
+    shown = response;
+    shown.clear_message();
+  }
+  return referral;
+}
+
 // One of the lists that ListReferrals merges, with its next referral.
 struct StatusList {
   v1::ReferralStatus status;
@@ -138,16 +157,7 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
   FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, request.referral_id(), context.caller));
   if (found.state == nullptr) return ReferralNotFound();
   v1::GetReferralResponse response;
-  *response.mutable_referral() = Summary(*found.state, found.stream.version);
-  v1::Referral& referral = *response.mutable_referral();
-  *referral.mutable_details() = found.state->details();
-  if (found.state->has_comment()) *referral.mutable_comment() = found.state->comment();
-  *referral.mutable_outcomes() = found.state->outcomes();
-  *referral.mutable_inquiries() = found.state->inquiries();
-  *referral.mutable_contacts() = found.state->contacts();
-  *referral.mutable_priority_changes() = found.state->priority_changes();
-  *referral.mutable_signposts() = found.state->signposts();
-  if (found.state->has_terms()) *referral.mutable_terms() = found.state->terms();
+  *response.mutable_referral() = Whole(*found.state, found.stream.version);
   response.set_position(snapshot.position());
   return response;
 }
@@ -212,12 +222,14 @@ absl::StatusOr<v1::FindPartnerMessageResponse> ReferralRules::Answer(
     FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, *holder, context.caller));
     if (found.state != nullptr) {
       response.set_referral_id(*holder);
-      response.set_same_body(
-          std::ranges::any_of(found.state->partner_messages(), [&](const auto& message) {
-            return message.request_id() == request.partner_request_id() &&
-                   message.correlation_id() == request.partner_correlation_id() &&
-                   message.body_sha256() == request.body_sha256();
-          }));
+      const auto is_same = [&](const v1::PartnerMessage& message) {
+        return message.request_id() == request.partner_request_id() &&
+               message.correlation_id() == request.partner_correlation_id() &&
+               message.body_sha256() == request.body_sha256();
+      };
+      response.set_same_body(std::ranges::any_of(found.state->partner_messages(), is_same) ||
+                             std::ranges::any_of(found.state->partner_responses(), is_same,
+                                                 &v1::PartnerResponse::message));
     }
   }
 
@@ -234,6 +246,93 @@ absl::StatusOr<v1::FindPartnerMessageResponse> ReferralRules::Answer(
       if (found.state == nullptr) continue;
       response.set_open_referral_id(std::max(response.open_referral_id(), referral_id));
       break;
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ListDueDeliveriesResponse> ReferralRules::Answer(
+    const base::Snapshot& snapshot, const v1::ListDueDeliveriesRequest& request,
+    const base::Context&) {
+  common::v1::Page page;
+  page.set_page_size(request.size_max() == 0 ? kPageSizeDefault : request.size_max());
+  FETTLE_ASSIGN_OR_RETURN(const base::ListedPage listed,
+                          snapshot.List(kDeliveryIndex, DueKey(), page));
+  v1::ListDueDeliveriesResponse response;
+  response.set_position(snapshot.position());
+  for (const std::string& stream_id : listed.streams) {
+    FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(stream_id));
+    const v1::DeliveryQueue& queue =
+        static_cast<const v1::ReferralState*>(stream.state.get())->delivery_queue();
+    for (const v1::Delivery& delivery : queue.deliveries()) {
+      if (delivery.status() != v1::DELIVERY_STATUS_DUE) continue;
+      v1::DueDelivery& due = *response.add_deliveries();
+      due.set_referral_id(queue.referral_id());
+      due.set_delivery_id(delivery.message().delivery_id());
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::GetDeliveryResponse> ReferralRules::Answer(const base::Snapshot& snapshot,
+                                                              const v1::GetDeliveryRequest& request,
+                                                              const base::Context&) {
+  v1::GetDeliveryResponse response;
+  response.set_position(snapshot.position());
+  FETTLE_ASSIGN_OR_RETURN(const base::View::Stream queue,
+                          snapshot.Load(DeliveryQueueId(request.referral_id())));
+  FETTLE_ASSIGN_OR_RETURN(const base::View::Stream referral, snapshot.Load(request.referral_id()));
+  if (queue.version == 0 || referral.version == 0) return DeliveryNotFound();
+  const auto& state = static_cast<const v1::ReferralState&>(*queue.state);
+  for (const v1::Delivery& delivery : state.delivery_queue().deliveries()) {
+    if (delivery.message().delivery_id() != request.delivery_id()) continue;
+    *response.mutable_delivery() = delivery;
+    *response.mutable_referral() =
+        Whole(static_cast<const v1::ReferralState&>(*referral.state), referral.version);
+    return response;
+  }
+  return DeliveryNotFound();
+}
+
+absl::StatusOr<v1::ListDeliveriesResponse> ReferralRules::Answer(
+    const base::Snapshot& snapshot, const v1::ListDeliveriesRequest& request,
+    const base::Context& context) {
+  v1::ListDeliveriesResponse response;
+  response.set_position(snapshot.position());
+  std::vector<std::string> queues;
+  if (request.referral_id().empty()) {
+    common::v1::Page page = request.page();
+    if (page.page_size() == 0) page.set_page_size(kPageSizeDefault);
+    if (page.page_size() < 0 || page.page_size() > kPageSizeMax) {
+      return base::InvalidField("page.page_size", "PAGE_SIZE_NOT_VALID", "1 to 200, or 0 for 50");
+    }
+    FETTLE_ASSIGN_OR_RETURN(
+        base::ListedPage listed,
+        snapshot.List(kDeliveryIndex, FailedKey(context.caller.organisation), page));
+    queues = std::move(listed.streams);
+    response.set_next_page_token(listed.next);
+  } else {
+    FETTLE_ASSIGN_OR_RETURN(const Found found,
+                            Find(snapshot, request.referral_id(), context.caller));
+    if (found.state == nullptr) return ReferralNotFound();
+    queues = {DeliveryQueueId(request.referral_id())};
+  }
+  for (const std::string& queue_id : queues) {
+    FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(queue_id));
+    if (stream.version == 0) continue;
+    const v1::DeliveryQueue& queue =
+        static_cast<const v1::ReferralState*>(stream.state.get())->delivery_queue();
+    for (const v1::Delivery& delivery : queue.deliveries()) {
+      const bool is_asked_for =
+          !request.referral_id().empty() || delivery.status() == v1::DELIVERY_STATUS_FAILED;
+      if (!is_asked_for ||
+          delivery.message().sender_organisation() != context.caller.organisation) {
+        continue;
+      }
+      v1::ReferralDelivery& shown = *response.add_deliveries();
+      shown.set_referral_id(queue.referral_id());
+      *shown.mutable_delivery() = delivery;
+      shown.mutable_delivery()->clear_body();
     }
   }
   return response;

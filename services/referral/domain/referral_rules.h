@@ -1,7 +1,7 @@
 // The rules of a referral's life: pure functions on the messages of fettle.referral.v1
-// (libs/base/decide.h says how they are run). One stream a referral; beside them one for each
-// service of the directory, one for each worker's caseload, and one for each signpost that belongs
-// to no referral.
+// (libs/base/decide.h says how they are run). One stream a referral; beside them one for the
+// messages of ours about it, one for each service of the directory, one for each worker's caseload,
+// and one for each signpost that belongs to no referral.
 #ifndef FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
 #define FETTLE_SERVICES_REFERRAL_DOMAIN_REFERRAL_RULES_H_
 
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "fettle/referral/v1/referral_events.pb.h"
 #include "fettle/referral/v1/referral_service.pb.h"
 #include "fettle/referral/v1/referral_state.pb.h"
@@ -37,6 +38,10 @@ enum ReferralIndex : int {
   kCaseloadIndex = 6,
   // All, an organisation's, and a kind's services of the directory, by name.
   kServiceIndex = 7,
+  // Unique, a fact: Bundle.id of a request of ours to a partner -> the queue that it went out from.
+  kSentIndex = 8,
+  // Queues with a message that is due, oldest first; and, by organisation, with one that failed.
+  kDeliveryIndex = 9,
 };
 
 // Messages of a partner about one referral: more are refused, so that its state stays small.
@@ -47,6 +52,11 @@ inline constexpr int kContactsMax = 200;
 inline constexpr int kPriorityChangesMax = 50;
 inline constexpr int kSignpostsMax = 50;
 inline constexpr int kEligibilityVersionsMax = 100;
+// INV-152: pauses between the attempts to deliver a message, each twice the one before; and how
+// many attempts there are, which is some 27 hours.
+inline constexpr absl::Duration kDeliveryPauseMin = absl::Seconds(5);
+inline constexpr absl::Duration kDeliveryPauseMax = absl::Hours(1);
+inline constexpr int kDeliveryAttemptsMax = 36;
 // Workers who have been in charge of a referral: the first of more are forgotten.
 inline constexpr int kWorkersMax = 50;
 
@@ -75,11 +85,14 @@ struct ReferralRules {
   static base::Reads ReadsOf(const v1::RecordSignpostRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::RegisterServiceRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::UpdateServiceRequest& request, const base::View& view);
+  static base::Reads ReadsOf(const v1::RecordPartnerResponseRequest& request,
+                             const base::View& view);
   static base::Reads ReadsOf(const base::TimerDue& due, const base::View& view);
+  // Of the others: the referral, and the messages of ours about it.
   template <class Request>
   requires requires(const Request& request) { request.referral_id(); }
   static base::Reads ReadsOf(const Request& request, const base::View&) {
-    return {.streams = {request.referral_id()}, .unique = {}};
+    return ReadsOfReferral(request.referral_id());
   }
 
   static base::Questions QuestionsOf(const v1::SubmitReferralRequest& request,
@@ -103,6 +116,14 @@ struct ReferralRules {
   static base::Questions QuestionsOf(const v1::UpdateServiceRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::AcceptReferralRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RecordPartnerResponseRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::PrepareDeliveryRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RecordDeliveryAttemptRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::SendDeliveryAgainRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::StartReferralRequest& request,
                                      const base::View& view);
@@ -191,7 +212,19 @@ struct ReferralRules {
   static Decided<v1::UpdateServiceResponse> Decide(const base::View& view,
                                                    const v1::UpdateServiceRequest& request,
                                                    const base::Context& context);
-  // A stage has lasted as long as it may.
+  static Decided<v1::RecordPartnerResponseResponse> Decide(
+      const base::View& view, const v1::RecordPartnerResponseRequest& request,
+      const base::Context& context);
+  static Decided<v1::PrepareDeliveryResponse> Decide(const base::View& view,
+                                                     const v1::PrepareDeliveryRequest& request,
+                                                     const base::Context& context);
+  static Decided<v1::RecordDeliveryAttemptResponse> Decide(
+      const base::View& view, const v1::RecordDeliveryAttemptRequest& request,
+      const base::Context& context);
+  static Decided<v1::SendDeliveryAgainResponse> Decide(const base::View& view,
+                                                       const v1::SendDeliveryAgainRequest& request,
+                                                       const base::Context& context);
+  // A stage has lasted as long as it may, or a message is to be sent.
   static Decided<google::protobuf::Empty> Decide(const base::View& view, const base::TimerDue& due,
                                                  const base::Context& context);
 
@@ -217,8 +250,18 @@ struct ReferralRules {
   static absl::StatusOr<v1::ListServicesResponse> Answer(const base::Snapshot& snapshot,
                                                          const v1::ListServicesRequest& request,
                                                          const base::Context& context);
+  static absl::StatusOr<v1::ListDueDeliveriesResponse> Answer(
+      const base::Snapshot& snapshot, const v1::ListDueDeliveriesRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::GetDeliveryResponse> Answer(const base::Snapshot& snapshot,
+                                                        const v1::GetDeliveryRequest& request,
+                                                        const base::Context& context);
+  static absl::StatusOr<v1::ListDeliveriesResponse> Answer(const base::Snapshot& snapshot,
+                                                           const v1::ListDeliveriesRequest& request,
+                                                           const base::Context& context);
 
  private:
+  static base::Reads ReadsOfReferral(const std::string& referral_id);
   static base::Questions WordsOf(const std::string& referral_id, const base::View& view);
 };
 

@@ -34,20 +34,6 @@ constexpr RejectionReason kRejectionReasons[] = {
     {"99", "other", true},
 };
 
-// INV-22: at ACCEPTED nothing is missing. The person's items may have come to the registry, or left
-// it, since the referral was last looked at.
-absl::Status CheckComplete(const v1::ReferralState& state,
-                           const common::v1::PersonContext& person) {
-  std::vector<std::string> missing(person.missing_items().begin(), person.missing_items().end());
-  std::ranges::copy_if(state.missing_items(), std::back_inserter(missing), IsDetailItem);
-  if (missing.empty()) return absl::OkStatus();
-  return base::Refuse(absl::StatusCode::kFailedPrecondition, "MANDATORY_ITEMS_MISSING",
-                      "a referral is accepted when no mandatory item is missing (INV-22); "
-                      "missing: " +
-                          Joined(missing),
-                      {{"missing_items", Joined(missing)}});
-}
-
 // INV-37: who changes the priority says why.
 absl::Status CheckPriority(const v1::ReferralState& state, v1::Priority priority,
                            const SealedText& comment) {
@@ -86,6 +72,23 @@ void Fill(v1::ReferralRejected& rejected, const std::string& reason_code,
 }
 
 }  // namespace
+
+absl::Status CheckComplete(const v1::ReferralState& state,
+                           const common::v1::PersonContext& person) {
+  std::vector<std::string> missing(person.missing_items().begin(), person.missing_items().end());
+  std::ranges::copy_if(state.missing_items(), std::back_inserter(missing), IsDetailItem);
+  if (missing.empty()) return absl::OkStatus();
+  return base::Refuse(absl::StatusCode::kFailedPrecondition, "MANDATORY_ITEMS_MISSING",
+                      "a referral is accepted when no mandatory item is missing (INV-22); "
+                      "missing: " +
+                          Joined(missing),
+                      {{"missing_items", Joined(missing)}});
+}
+
+bool IsRejectionReason(std::string_view code) {
+  return std::ranges::find(kRejectionReasons, code, &RejectionReason::code) !=
+         std::end(kRejectionReasons);
+}
 
 base::Questions ReferralRules::QuestionsOf(const v1::StartTriageRequest&, const base::View&) {
   return {};
@@ -134,6 +137,7 @@ ReferralRules::Decided<v1::AcceptReferralResponse> ReferralRules::Decide(
   base::Decision<v1::AcceptReferralResponse> decision;
   Fill(*decision.Add<Event>(state->referral_id()).mutable_referral_accepted(), request.priority(),
        request.comment(), person, context);
+  TellReferrer(*state, v1::SIGNAL_TAKEN, "", "", context, decision.events);
   return decision;
 }
 
@@ -150,6 +154,7 @@ ReferralRules::Decided<v1::RejectReferralResponse> ReferralRules::Decide(
   base::Decision<v1::RejectReferralResponse> decision;
   Fill(*decision.Add<Event>(state->referral_id()).mutable_referral_rejected(),
        request.reason_code(), request.comment());
+  TellReferrer(*state, v1::SIGNAL_REJECTED, request.reason_code(), "", context, decision.events);
   return decision;
 }
 
@@ -184,8 +189,10 @@ ReferralRules::Decided<v1::RecordTriageOutcomeResponse> ReferralRules::Decide(
   Event& end = decision.Add<Event>(state->referral_id());
   if (accepts) {
     Fill(*end.mutable_referral_accepted(), request.priority(), request.comment(), person, context);
+    TellReferrer(*state, v1::SIGNAL_TAKEN, "", "", context, decision.events);
   } else {
     Fill(*end.mutable_referral_rejected(), request.reason_code(), request.comment());
+    TellReferrer(*state, v1::SIGNAL_REJECTED, request.reason_code(), "", context, decision.events);
   }
   return decision;
 }

@@ -2,6 +2,7 @@
 // RecordContact, RecordSignpost. Refusals in one order: not yours, not your part, not from this
 // status, stale evidence, then what is wrong with the request.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "libs/base/date.h"
@@ -32,6 +33,19 @@ absl::Status CheckContactTime(const google::protobuf::Timestamp& time,
 }
 
 }  // namespace
+
+void CountReferral(const v1::ReferralState& referral, const common::v1::PersonContext& person,
+                   const std::string& date, std::vector<base::NewEvent>& events) {
+  if (referral.counted() || !IsSocialPrescribing(referral.service())) return;
+  auto event = std::make_unique<v1::ReferralEvent>();
+  v1::SocialPrescribingCounted& counted = *event->mutable_social_prescribing_counted();
+  counted.set_snomed_code(std::string(nhs::kReferralToSocialPrescribing));
+  counted.set_person_id(referral.person_id());
+  counted.set_gp_practice(person.gp_practice());
+  counted.set_icb(person.icb());
+  counted.set_date(date);
+  events.push_back({referral.referral_id(), std::move(event)});
+}
 
 base::Questions ReferralRules::WordsOf(const std::string& referral_id, const base::View& view) {
   base::Questions questions;
@@ -159,15 +173,9 @@ ReferralRules::Decided<v1::StartReferralResponse> ReferralRules::Decide(
   started.set_first_contact_date(request.first_contact_date());
   *started.mutable_person() = person;
   CountCaseload(*state, request.worker_id(), view, context, decision.events);
-  // INV-38: once an episode, and only of social prescribing.
-  if (state->counted() || !IsSocialPrescribing(state->service())) return decision;
-  v1::SocialPrescribingCounted& counted =
-      *decision.Add<Event>(state->referral_id()).mutable_social_prescribing_counted();
-  counted.set_snomed_code(std::string(nhs::kReferralToSocialPrescribing));
-  counted.set_person_id(state->person_id());
-  counted.set_gp_practice(person.gp_practice());
-  counted.set_icb(person.icb());
-  counted.set_date(request.first_contact_date());
+  CountReferral(*state, person, request.first_contact_date(), decision.events);
+  TellReferrer(*state, v1::SIGNAL_STARTED, "", request.first_contact_date(), context,
+               decision.events);
   return decision;
 }
 

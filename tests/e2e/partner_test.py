@@ -1,0 +1,252 @@
+"""Two installations that refer to each other over BaRS, and a partner that is slow, refuses, hangs up and says it again."""
+import json
+import pathlib
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "conformance"))
+from gateway import TARGET, Gateway  # noqa: E402
+from partner import Partner  # noqa: E402
+from fettle import Fettle, Refused, new_id  # noqa: E402
+import messages  # noqa: E402
+import post  # noqa: E402
+
+WAIT_SECONDS_MAX = 40
+TODAY = time.strftime("%Y-%m-%d")
+
+
+def wait_for(what, seconds=WAIT_SECONDS_MAX):
+    """The first answer of `what` that is true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nothing came in {seconds} s")
+        time.sleep(0.1)
+
+
+def status_name(referral):
+    return referral.DESCRIPTOR.fields_by_name["status"].enum_type.values_by_number[referral.status].name.removeprefix(
+        "REFERRAL_STATUS_")
+
+
+def delivery_names(fettle, referral, token):
+    shown = fettle.call("referral.ListDeliveries", {"referral_id": referral}, token).deliveries
+    names = []
+    for item in shown:
+        kind, status = item.delivery.message.DESCRIPTOR, item.delivery.DESCRIPTOR
+        signal_name = kind.fields_by_name["signal"].enum_type.values_by_number[item.delivery.message.signal].name
+        status_text = status.fields_by_name["status"].enum_type.values_by_number[item.delivery.status].name
+        names.append((signal_name.removeprefix("SIGNAL_"), status_text.removeprefix("DELIVERY_STATUS_")))
+    return names
+
+
+class TwoInstallations(unittest.TestCase):
+    """`near` refers; the service works at `far`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.near = Fettle(services=("person", "referral")).__enter__()
+        cls.far = Fettle(services=("person", "referral")).__enter__()
+        for fettle in (cls.near, cls.far):
+            fettle.seed()
+        cls.near_gateway = Gateway(cls.near, "strict", delivery_poll_ms=50)
+        cls.far_gateway = Gateway(cls.far, "strict", delivery_poll_ms=50)
+        # Each has a token of the other's issuer.
+        cls.near_gateway.partner(Fettle.PROVIDER, f"{cls.far_gateway.url}/FHIR/R4",
+                                 cls.far.token("integrator", Fettle.PRACTICE, "near"))
+        cls.far_gateway.partner(Fettle.PRACTICE, f"{cls.near_gateway.url}/FHIR/R4",
+                                cls.near.token("integrator", Fettle.PROVIDER, "far"))
+        cls.near_gateway.__enter__()
+        cls.far_gateway.__enter__()
+        cls.near.call("referral.RegisterService", {
+            "service_id": Fettle.SERVICE_ID, "organisation": Fettle.PROVIDER,
+            "description": {"name": "Link workers", "kind": "SERVICE_KIND_SOCIAL_PRESCRIBING", "dos_service_id": TARGET}},
+            cls.near.token("administrator", Fettle.ICB))
+        cls.numbers = messages.nhs_numbers(9990002000)
+
+    @classmethod
+    def tearDownClass(cls):
+        for gateway in (cls.near_gateway, cls.far_gateway):
+            gateway.__exit__()
+        for fettle in (cls.near, cls.far):
+            fettle.__exit__()
+
+    def refer(self):
+        """(referral at `near`, its copy at `far`)."""
+        person = self.near.person(number=next(self.numbers), born="1959-05-04")
+        near = self.near.call("referral.SubmitReferral", self.near.referral_request(person), self.near.gp)
+
+        def arrived():
+            listed = self.far.call("referral.ListReferrals", {}, self.far.link_worker).referrals
+            return [r.referral_id for r in listed if r.correlation_id == near.correlation_id]
+        return near.referral_id, wait_for(arrived)[0]
+
+    def at_far(self, referral, *steps):
+        for rpc, more in steps:
+            self.far.call(f"referral.{rpc}", {"referral_id": referral, **more}, self.far.link_worker)
+
+    def near_is(self, referral, status):
+        def looks():
+            shown = self.near.call("referral.GetReferral", {"referral_id": referral}, self.near.gp).referral
+            return shown if status_name(shown) == status else None
+        return wait_for(looks)
+
+    def test_1_a_referral_is_moved_by_the_responses_of_the_partner_that_it_was_sent_to(self):
+        near, far = self.refer()
+        shown = self.far.call("referral.GetReferral", {"referral_id": far}, self.far.link_worker).referral
+        self.assertEqual(shown.details.reason.text.text, "Feels alone")
+        self.assertEqual(shown.details.reason.code, "LONELINESS")
+        self.assertEqual(list(shown.missing_items), [])
+        self.assertEqual(shown.referring_organisation, Fettle.PRACTICE)
+        self.at_far(far, ("StartTriage", {}), ("AcceptReferral", {}))
+        self.near_is(near, "ACCEPTED")
+        self.at_far(far, ("StartReferral", {"worker_id": "wendy", "first_contact_date": TODAY}))
+        self.assertEqual(self.near_is(near, "ACTIVE").first_contact_date, TODAY)
+        self.at_far(far, ("CompleteReferral", {"closed_date": TODAY, "outcomes": [{"code": "CONNECTED_TO_GROUP"}]}))
+        last = self.near_is(near, "COMPLETED")
+        self.assertEqual(len(last.partner_responses), 3)
+        self.assertEqual(delivery_names(self.near, near, self.near.gp), [("REQUEST", "DELIVERED")])
+        self.assertEqual(delivery_names(self.far, far, self.far.link_worker),
+                         [("TAKEN", "DELIVERED"), ("STARTED", "DELIVERED"), ("COMPLETED", "DELIVERED")])
+
+    def test_2_a_rejection_comes_with_its_reason(self):
+        near, far = self.refer()
+        self.at_far(far, ("StartTriage", {}), ("RejectReferral", {"reason_code": "22"}))
+        self.assertEqual(self.near_is(near, "REJECTED").rejection_reason_code, "22")
+
+    def test_3_a_withdrawal_reaches_the_partner(self):
+        near, far = self.refer()
+        self.near.call("referral.WithdrawReferral", {"referral_id": near, "reason_code": "NO_LONGER_REQUIRED"}, self.near.gp)
+        wait_for(lambda: status_name(self.far.call("referral.GetReferral", {"referral_id": far},
+                                                   self.far.link_worker).referral) == "WITHDRAWN")
+        self.assertEqual(wait_for(lambda: [n for n in delivery_names(self.near, near, self.near.gp) if n[0] == "CANCEL"
+                                           and n[1] != "DUE"]), [("CANCEL", "DELIVERED")])
+
+    def test_4_what_is_due_outlives_both_processes(self):
+        near, far = self.refer()
+        self.at_far(far, ("StartTriage", {}))
+        self.far_gateway.stop(signal.SIGKILL)
+        self.at_far(far, ("AcceptReferral", {}))
+        self.far.restart("referral", signal.SIGKILL)
+        self.assertEqual(delivery_names(self.far, far, self.far.link_worker), [("TAKEN", "DUE")])
+        self.far_gateway.start()
+        self.near_is(near, "ACCEPTED")
+
+    def test_5_only_who_was_asked_answers_and_only_once(self):
+        near, far = self.refer()
+        del far
+        bundle = self.response_to(near)
+        body, ids = json.dumps(bundle).encode(), new_id()
+
+        def send(organisation, body=body, request_id=ids):
+            sent = post.headers(self.near.token("integrator", organisation, "far"), organisation, "2000099999")
+            status, answer, _ = post.post(f"{self.near_gateway.url}/FHIR/R4/$process-message", body,
+                                          {**sent, "X-Request-Id": request_id, "X-Correlation-Id": ids})
+            return status, post.codes(answer)
+
+        self.assertEqual(send(Fettle.COUNCIL), (404, "REC_NOT_FOUND not-found"))
+        self.assertEqual(send(Fettle.PROVIDER), (200, "-"))
+        self.assertEqual(send(Fettle.PROVIDER), (409, "REC_CONFLICT duplicate"))
+        self.assertEqual(send(Fettle.PROVIDER, body + b" "), (409, "REC_CONFLICT conflict"))
+        bundle["entry"][0]["resource"]["response"]["identifier"] = new_id()
+        # INV-156
+        self.assertEqual(send(Fettle.PROVIDER, json.dumps(bundle).encode(), new_id()), (404, "REC_NOT_FOUND not-found"))
+        request = {"resourceType": "Bundle"}
+        self.assertEqual(send(Fettle.PROVIDER, json.dumps(request).encode(), new_id())[0], 400)
+        self.near_is(near, "ACTIVE")
+
+    def response_to(self, referral):
+        """What a system that is not ours answers: the wide form, no word of ours."""
+        sent = self.near.call("referral.ListDeliveries", {"referral_id": referral}, self.near.gp).deliveries[0]
+        case = messages.Case()
+        bundle = case.message("update", "active")
+        header = bundle["entry"][0]["resource"]
+        header["eventCoding"]["code"] = "servicerequest-response"
+        header["response"] = {"identifier": sent.delivery.message.bundle_id, "code": "ok"}
+        for entry in bundle["entry"]:
+            if entry["resource"]["resourceType"] == "Encounter":
+                entry["resource"]["status"] = "in-progress"
+        return bundle
+
+
+class DifficultPartner(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fettle = Fettle(services=("person", "referral")).__enter__()
+        cls.fettle.seed()
+        cls.partner = Partner()
+        cls.gateway = Gateway(cls.fettle, "strict", delivery_poll_ms=50, partner_answer_ms_max=500)
+        cls.gateway.partner(Fettle.PRACTICE, cls.partner.url, "a-token-of-theirs")
+        cls.gateway.__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.__exit__()
+        cls.partner.stop()
+        cls.fettle.__exit__()
+
+    def decided(self, *answers):
+        """The id of a referral of the partner's that was rejected; the partner answers like this."""
+        self.partner.will(*answers)
+        case = messages.Case()
+        sent = post.headers(self.fettle.token("integrator", Fettle.PRACTICE, "partner"), Fettle.PRACTICE, TARGET)
+        status, answer, _ = post.post(f"{self.gateway.url}/FHIR/R4/$process-message", json.dumps(case.message()).encode(),
+                                      {**sent, "X-Correlation-Id": case.correlation})
+        self.assertEqual(status, 200)
+        referral = post.referral_id(status, answer)
+        self.fettle.call("referral.RejectReferral", {"referral_id": referral, "reason_code": "22"}, self.fettle.link_worker)
+        return referral
+
+    def delivery(self, referral):
+        return self.fettle.call("referral.ListDeliveries", {"referral_id": referral}, self.fettle.link_worker).deliveries[0].delivery
+
+    def ends_as(self, referral, status):
+        wait_for(lambda: delivery_names(self.fettle, referral, self.fettle.link_worker) == [("REJECTED", status)])
+        return self.delivery(referral)
+
+    def test_a_partner_that_fails_in_every_way_gets_the_same_message_until_it_has_it(self):
+        """INV-151, INV-152: a slow answer, a cut connection, an answer without ids; then 409 duplicate is delivered."""
+        referral = self.decided("is slow", "hangs up", (200, {"X-Request-Id": "none"}, ""), (409, {}, "duplicate"))
+        last = self.ends_as(referral, "DELIVERED")
+        self.assertEqual((last.attempts, last.http_status, last.issue_code), (4, 409, "duplicate"))
+        self.assertEqual(len({(h["X-Request-Id"], h["X-Correlation-Id"], body) for h, body, _ in self.partner.seen}), 1)
+        self.assertEqual({h["Authorization"] for h, _, _ in self.partner.seen}, {"Bearer a-token-of-theirs"})
+        times = [when for _, _, when in self.partner.seen]
+        pauses = [later - earlier for earlier, later in zip(times, times[1:])]
+        self.assertEqual(len(pauses), 3)
+        self.assertGreater(pauses[0], 5)
+        self.assertGreater(pauses[2], 20)
+
+    def test_a_partner_that_asks_for_time_gets_it(self):
+        referral = self.decided((429, {"Retry-After": "8"}, "throttled"), (200, {}, ""))
+        self.ends_as(referral, "DELIVERED")
+        self.assertGreater(self.partner.seen[1][2] - self.partner.seen[0][2], 8)
+
+    def test_a_refusal_is_final_and_seen_and_can_be_sent_again(self):
+        referral = self.decided((400, {}, "invariant"), (200, {}, ""))
+        last = self.ends_as(referral, "FAILED")
+        self.assertEqual((last.http_status, last.issue_code, last.attempts), (400, "invariant", 1))
+        failed = self.fettle.call("referral.ListDeliveries", {}, self.fettle.link_worker).deliveries
+        self.assertEqual([item.referral_id for item in failed], [referral])
+        self.fettle.call("referral.SendDeliveryAgain", {
+            "referral_id": referral, "delivery_id": last.message.delivery_id}, self.fettle.link_worker)
+        self.ends_as(referral, "DELIVERED")
+        self.assertEqual(self.partner.seen[0][1], self.partner.seen[1][1])
+        self.assertEqual(self.fettle.call("referral.ListDeliveries", {}, self.fettle.link_worker).deliveries[:], [])
+
+    def test_nobody_else_works_the_queue(self):
+        with self.assertRaises(Refused) as caught:
+            self.fettle.call("referral.ListDueDeliveries", {}, self.fettle.link_worker)
+        self.assertEqual(caught.exception.reason, "ROLE_NOT_ALLOWED")
+        for line in (self.fettle.home / "gateway.log").read_text().splitlines():
+            self.assertNotIn("a-token-of-theirs", line)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
