@@ -105,6 +105,9 @@ base::Reads ReadsWithMessage(const Request& request) {
   return reads;
 }
 
+// INV-51: what changed between the baseline and the latest follow-up after it, of each measure.
+std::vector<v1::MeasureChange> ChangesOf(const v1::CareRecord& care);
+
 // What an event keeps of the person's facts: the age as of today (INV-14), and no GP practice of a
 // restricted person (INV-139).
 common::v1::PersonContext Recorded(common::v1::PersonContext person, const std::string& today);

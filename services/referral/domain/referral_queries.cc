@@ -66,6 +66,7 @@ v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
   referral.set_error_reason_code(state.error_reason_code());
   if (state.has_eligibility()) *referral.mutable_eligibility() = state.eligibility();
   *referral.mutable_stalls() = state.stalls();
+  referral.set_person_deceased(state.person_deceased());
   return referral;
 }
 
@@ -148,6 +149,12 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
   *referral.mutable_priority_changes() = found.state->priority_changes();
   *referral.mutable_signposts() = found.state->signposts();
   if (found.state->has_terms()) *referral.mutable_terms() = found.state->terms();
+  if (found.state->has_care()) {
+    *referral.mutable_care() = found.state->care();
+    for (v1::MeasureChange& change : ChangesOf(found.state->care())) {
+      *referral.add_measure_changes() = std::move(change);
+    }
+  }
   response.set_position(snapshot.position());
   return response;
 }

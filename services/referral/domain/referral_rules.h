@@ -50,6 +50,13 @@ inline constexpr int kEligibilityVersionsMax = 100;
 // Workers who have been in charge of a referral: the first of more are forgotten.
 inline constexpr int kWorkersMax = 50;
 
+inline constexpr int kPlanReviewsMax = 30;
+inline constexpr int kPlanRisksMax = 50;
+inline constexpr int kSharedDecisionsMax = 5;
+inline constexpr int kMeasuresMax = 100;
+// A day may be planned this far ahead.
+inline constexpr int kPlannedMonthsMax = 24;
+
 // INV-29: days with an attempt before a referral is closed as no contact, where the service says
 // nothing else.
 inline constexpr int kNoContactDaysMin = 3;
@@ -190,6 +197,27 @@ struct ReferralRules {
                                                      const base::Context& context);
   static Decided<v1::UpdateServiceResponse> Decide(const base::View& view,
                                                    const v1::UpdateServiceRequest& request,
+                                                   const base::Context& context);
+  static Decided<v1::RecordPlanOfferResponse> Decide(const base::View& view,
+                                                     const v1::RecordPlanOfferRequest& request,
+                                                     const base::Context& context);
+  static Decided<v1::RecordCarePlanResponse> Decide(const base::View& view,
+                                                    const v1::RecordCarePlanRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::ReviewCarePlanResponse> Decide(const base::View& view,
+                                                    const v1::ReviewCarePlanRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::AddPlanRiskResponse> Decide(const base::View& view,
+                                                 const v1::AddPlanRiskRequest& request,
+                                                 const base::Context& context);
+  static Decided<v1::EndPlanRiskResponse> Decide(const base::View& view,
+                                                 const v1::EndPlanRiskRequest& request,
+                                                 const base::Context& context);
+  static Decided<v1::RecordSharedDecisionResponse> Decide(
+      const base::View& view, const v1::RecordSharedDecisionRequest& request,
+      const base::Context& context);
+  static Decided<v1::RecordMeasureResponse> Decide(const base::View& view,
+                                                   const v1::RecordMeasureRequest& request,
                                                    const base::Context& context);
   // A stage has lasted as long as it may.
   static Decided<google::protobuf::Empty> Decide(const base::View& view, const base::TimerDue& due,
