@@ -49,6 +49,9 @@ class ReferralServiceImpl final : public v1::ReferralService::CallbackService {
   FETTLE_RPC(GetReferral)
   FETTLE_RPC(ListReferrals)
   FETTLE_RPC(FindPartnerMessage)
+  FETTLE_RPC(GetReferralHistory)
+  FETTLE_RPC(ListMyReferrals)
+  FETTLE_RPC(GetMyReferral)
 
  private:
   rpc::Adapter<ReferralRules> adapter_;

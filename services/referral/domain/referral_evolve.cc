@@ -48,6 +48,11 @@ void ChangePriority(v1::ReferralState& state, v1::Priority to, const common::v1:
   state.set_priority(to);
 }
 
+// As the registry said when an event asked it, most of them not at all.
+void NoteDeath(v1::ReferralState& state, bool has_person, const common::v1::PersonContext& person) {
+  if (has_person) state.set_person_deceased(person.deceased());
+}
+
 void PutInCharge(v1::ReferralState& state, const std::string& worker_id) {
   state.set_worker_id(worker_id);
   if (worker_id.empty() || std::ranges::find(state.workers(), worker_id) != state.workers().end()) {
@@ -111,9 +116,11 @@ void Evolve(v1::ReferralState& state, const v1::ReferralSubmitted& event,
   *state.mutable_triage_time() = header.time();
   state.set_referring_organisation(event.referring_organisation());
   if (event.has_partner_message()) Keep(state, event.partner_message());
+  NoteDeath(state, event.has_person(), event.person());
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralDetailsProvided& event) {
+  NoteDeath(state, event.has_person(), event.person());
   MergeDetails(*state.mutable_details(), event.details());
   // Once the receiving service has decided on the priority, or on the referral, its own holds.
   if (event.details().priority() != v1::PRIORITY_UNSPECIFIED && !state.has_accept_time() &&
@@ -129,6 +136,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralAccepted& event,
   Become(state, v1::REFERRAL_STATUS_ACCEPTED, header);
   *state.mutable_accept_time() = header.time();
   state.clear_missing_items();
+  NoteDeath(state, event.has_person(), event.person());
   ChangePriority(state, event.priority(), event.comment(), header);
   if (event.has_comment()) *state.mutable_comment() = event.comment();
 }
@@ -171,6 +179,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralStarted& event,
   if (!state.has_active_time()) *state.mutable_active_time() = header.time();
   PutInCharge(state, event.worker_id());
   state.set_first_contact_date(event.first_contact_date());
+  NoteDeath(state, event.has_person(), event.person());
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralPaused& event,
@@ -307,6 +316,7 @@ void Evolve(v1::ReferralState& state, const v1::CarePlanReviewed& event,
     }
   }
   AwaitReview(care, event.review().next_review_date(), header);
+  if (event.review().outcome() == v1::PLAN_REVIEW_OUTCOME_ENDS) care.clear_review_since_time();
 }
 
 void Evolve(v1::ReferralState& state, const v1::PlanRiskAdded& event,
@@ -533,6 +543,7 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
   for (const std::string& organisation : organisations) {
     list(kOrganisationIndex, OrganisationKey(organisation, state.status()));
   }
+  if (IsShownToPerson(state)) list(kPersonIndex, PersonKey(state.person_id()));
   // Those without a worker are in the pool when they wait for one.
   if (!state.worker_id().empty() || state.status() == v1::REFERRAL_STATUS_ACCEPTED) {
     list(kWorkerIndex, WorkerKey(receiver, state.worker_id(), state.status()));

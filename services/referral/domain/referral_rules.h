@@ -37,6 +37,8 @@ enum ReferralIndex : int {
   kCaseloadIndex = 6,
   // All, an organisation's, and a kind's services of the directory, by name.
   kServiceIndex = 7,
+  // Person -> the referrals that the person may see, newest first.
+  kPersonIndex = 8,
 };
 
 // Messages of a partner about one referral: more are refused, so that its state stays small.
@@ -67,7 +69,7 @@ struct ReferralRules {
   using Event = v1::ReferralEvent;
   using State = v1::ReferralState;
   static constexpr std::string_view kService = "referral";
-  static constexpr int64_t kCodeVersion = 2;
+  static constexpr int64_t kCodeVersion = 3;
 
   static base::Reads ReadsOf(const v1::SubmitReferralRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::ProvideMissingDetailsRequest& request,
@@ -108,6 +110,8 @@ struct ReferralRules {
   static base::Questions QuestionsOf(const v1::RegisterServiceRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::UpdateServiceRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RecordContactRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::AcceptReferralRequest& request,
                                      const base::View& view);
@@ -245,6 +249,16 @@ struct ReferralRules {
   static absl::StatusOr<v1::ListServicesResponse> Answer(const base::Snapshot& snapshot,
                                                          const v1::ListServicesRequest& request,
                                                          const base::Context& context);
+
+  static absl::StatusOr<v1::GetReferralHistoryResponse> Answer(
+      const base::Snapshot& snapshot, const v1::GetReferralHistoryRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::ListMyReferralsResponse> Answer(
+      const base::Snapshot& snapshot, const v1::ListMyReferralsRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::GetMyReferralResponse> Answer(const base::Snapshot& snapshot,
+                                                          const v1::GetMyReferralRequest& request,
+                                                          const base::Context& context);
 
  private:
   static base::Questions WordsOf(const std::string& referral_id, const base::View& view);
