@@ -66,6 +66,11 @@ v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
   referral.set_error_reason_code(state.error_reason_code());
   if (state.has_eligibility()) *referral.mutable_eligibility() = state.eligibility();
   *referral.mutable_stalls() = state.stalls();
+  if (state.has_status_time()) *referral.mutable_status_time() = state.status_time();
+  if (state.has_last_contact_time()) {
+    *referral.mutable_last_contact_time() = state.last_contact_time();
+  }
+  ShowDue(state, referral);
   return referral;
 }
 
@@ -147,6 +152,10 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
   *referral.mutable_contacts() = found.state->contacts();
   *referral.mutable_priority_changes() = found.state->priority_changes();
   *referral.mutable_signposts() = found.state->signposts();
+  if (found.state->has_hand_over_note()) {
+    *referral.mutable_hand_over_note() = found.state->hand_over_note();
+  }
+  if (found.state->has_pause_note()) *referral.mutable_pause_note() = found.state->pause_note();
   if (found.state->has_terms()) *referral.mutable_terms() = found.state->terms();
   response.set_position(snapshot.position());
   return response;
