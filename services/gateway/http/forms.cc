@@ -128,7 +128,7 @@ void AddHintAndError(Html& html, const Field& field, std::string_view error) {
 }
 
 void AddLabel(Html& html, const Field& field) {
-  html.Raw("<label class=\"nhsuk-label\" for=\"")
+  html.Raw("<label class=\"nhsuk-label nhsuk-label--s\" for=\"")
       .Text(field.name)
       .Raw("\">")
       .Text(field.label)
@@ -143,7 +143,8 @@ void AddInput(Html& html, const Field& field, const FormValues& values, std::str
     html.Raw("<textarea class=\"nhsuk-textarea").RawIf(!error.empty(), " nhsuk-textarea--error");
     html.Raw("\" rows=\"4\"");
   } else {
-    html.Raw("<input type=\"text\" class=\"nhsuk-input nhsuk-input--width-20");
+    html.Raw("<input type=\"text\" class=\"nhsuk-input ");
+    html.RawIf(field.is_short, "nhsuk-input--width-5", "nhsuk-input--width-20");
     html.RawIf(!error.empty(), " nhsuk-input--error").Raw("\"");
   }
   html.Raw(" autocomplete=\"off\" id=\"")
@@ -186,7 +187,9 @@ void OpenFieldset(Html& html, const Field& field, std::string_view error) {
   // A group of text inputs is announced with its name only when it says that it is a group.
   if (field.kind == FieldKind::kDate) html.Raw(" role=\"group\"");
   AddDescribedBy(html, field, !error.empty());
-  html.Raw("><legend class=\"nhsuk-fieldset__legend\">").Text(field.label).Raw("</legend>\n");
+  html.Raw("><legend class=\"nhsuk-fieldset__legend nhsuk-fieldset__legend--s\">")
+      .Text(field.label)
+      .Raw("</legend>\n");
   AddHintAndError(html, field, error);
 }
 

@@ -62,6 +62,7 @@ struct Field {
   // What is said when it is needed and was left empty: "Enter …", "Select …".
   const char* needed = "";
   std::vector<Option> options = {};
+  bool is_short = false;  // of a line: a few characters
 };
 
 // Something to correct: in a field, or, with an empty name, in the whole.

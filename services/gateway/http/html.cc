@@ -58,7 +58,7 @@ constexpr struct {
     {"/work", "My people"},
     {"/work/triage", "Triage"},
     {"/work/pool", "Waiting list"},
-    {"/work/new", "New referral"},
+    {"/work/new", "Refer"},
 };
 
 void AddAccount(Html& html, const Viewer* viewer) {

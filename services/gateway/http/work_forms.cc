@@ -461,7 +461,8 @@ std::vector<WorkForm> MakeForms() {
                    .name = "time",
                    .path = "",
                    .label = "Time of the contact",
-                   .hint = "For example, 09:30"},
+                   .hint = "For example, 09:30",
+                   .is_short = true},
                   NoteField("Note", "1,000 characters at most.", "contact.note")},
        .fits =
            [](const rv1::Referral& referral, const Viewer& viewer) {

@@ -93,7 +93,11 @@ void AddStatus(Html& html, rv1::ReferralStatus status) {
   if (words != std::end(kStatuses)) AddTag(html, words->tag, words->words);
 }
 
-bool IsUrgent(const rv1::Referral& referral) { return referral.priority() > rv1::PRIORITY_ROUTINE; }
+void AddUrgency(Html& html, const rv1::Referral& referral) {
+  if (referral.priority() <= rv1::PRIORITY_ROUTINE) return;
+  html.Raw(" ");
+  AddTag(html, "nhsuk-tag--red", Words(referral.priority(), "PRIORITY_"));
+}
 
 // What a stage waits for.
 const char* StageWords(rv1::Stage stage) {
@@ -133,9 +137,11 @@ std::string Waiting(const rv1::Referral& referral, absl::Time now) {
   if (!referral.has_submit_time()) return "";
   const std::string since = DayOf(referral.submit_time());
   if (referral.first_contact_date().empty()) {
-    return Days(base::DaysBetween(since, base::LondonDate(now)));
+    const int days = base::DaysBetween(since, base::LondonDate(now));
+    return days == 0 ? "Since today" : Days(days);
   }
-  return absl::StrCat("Seen after ", Days(base::DaysBetween(since, referral.first_contact_date())));
+  const int days = base::DaysBetween(since, referral.first_contact_date());
+  return days == 0 ? "Seen on the first day" : absl::StrCat("Seen after ", Days(days));
 }
 
 std::string ReferralPath(const rv1::Referral& referral) {
@@ -143,36 +149,33 @@ std::string ReferralPath(const rv1::Referral& referral) {
 }
 
 // A cell of a table that becomes a card on a narrow screen, where the heading stands beside it.
-Html& OpenCell(Html& html, const char* heading) {
-  return html
-      .Raw(
+void AddCell(Html& html, const char* heading, const Html& value) {
+  html.Raw(
           "<td class=\"nhsuk-table__cell\" role=\"cell\"><span "
           "class=\"nhsuk-table-responsive__heading\" aria-hidden=\"true\">")
       .Text(heading)
-      .Raw(" </span>");
+      .Raw(" </span><span>")
+      .Add(value)
+      .Raw("</span></td>\n");
 }
 
 void AddRow(Html& html, const WorkRow& row, absl::Time now) {
   const rv1::Referral& referral = row.referral;
+  Html person, status, due;
+  person.Link(ReferralPath(referral), row.name.empty() ? "Name not to be had now" : row.name);
+  AddUrgency(person, referral);
+  AddStatus(status, referral.status());
+  AddDue(due, referral, now);
   html.Raw("<tr class=\"nhsuk-table__row\" role=\"row\">\n");
-  OpenCell(html, "Person")
-      .Link(ReferralPath(referral), row.name.empty() ? "Name not to be had now" : row.name);
-  if (IsUrgent(referral)) {
-    html.Raw(" ");
-    AddTag(html, "nhsuk-tag--red", Words(referral.priority(), "PRIORITY_"));
-  }
-  html.Raw("</td>\n");
-  OpenCell(html, "State");
-  AddStatus(html, referral.status());
-  html.Raw("</td>\n");
-  OpenCell(html, "Waiting").Text(Waiting(referral, now)).Raw("</td>\n");
-  OpenCell(html, "Last reached")
-      .Text(referral.has_last_contact_time() ? ShownDate(DayOf(referral.last_contact_time()))
-                                             : "Not yet")
-      .Raw("</td>\n");
-  OpenCell(html, "Due");
-  AddDue(html, referral, now);
-  html.Raw("</td>\n</tr>\n");
+  AddCell(html, "Person", person);
+  AddCell(html, "State", status);
+  AddCell(html, "Waiting", Html().Text(Waiting(referral, now)));
+  AddCell(
+      html, "Last reached",
+      Html().Text(referral.has_last_contact_time() ? ShownDate(DayOf(referral.last_contact_time()))
+                                                   : "Not yet"));
+  AddCell(html, "Due", due);
+  html.Raw("</tr>\n");
 }
 
 void AddPages(Html& html, const WorkList& list, const WorkPlace& place) {
@@ -297,7 +300,9 @@ void AddActions(Html& html, const rv1::Referral& referral, const Viewer& viewer)
   }
   if (fitting.empty()) return;
   const std::string path = absl::StrCat(ReferralPath(referral), "/");
-  html.Raw("<h2>What you can do</h2>\n<p><a class=\"nhsuk-button\" href=\"")
+  html.Raw(
+          "<h2 class=\"nhsuk-heading-m\">What you can do</h2>\n<p><a class=\"nhsuk-button\" "
+          "href=\"")
       .Text(path + fitting.front()->name)
       .Raw("\" draggable=\"false\">")
       .Text(fitting.front()->title)
@@ -324,7 +329,7 @@ std::string NeedWords(const pv1::Need& need) {
 }
 
 void AddPerson(Html& html, const pv1::GetPersonResponse* person, absl::Time now) {
-  html.Raw("<h2>The person</h2>\n");
+  html.Raw("<h2 class=\"nhsuk-heading-m\">The person</h2>\n");
   if (person == nullptr) {
     html.Paragraph("The registry does not answer now. Load the page again in a while.");
     return;
@@ -350,7 +355,7 @@ void AddPerson(Html& html, const pv1::GetPersonResponse* person, absl::Time now)
       absl::StrAppend(&address, address.empty() ? "" : "\n", who.postcode().text());
     }
     summary.Add("Telephone", who.telephone().text());
-    summary.Add("E-mail", who.email().text());
+    summary.Add("Email", who.email().text());
     summary.Add("Address", address);
     summary.Add("GP practice", person->gp_practice());
   }
@@ -364,7 +369,7 @@ void AddPerson(Html& html, const pv1::GetPersonResponse* person, absl::Time now)
 
 void AddReferral(Html& html, const rv1::Referral& referral, absl::Time now) {
   const rv1::ReferralDetails& details = referral.details();
-  html.Raw("<h2>The referral</h2>\n");
+  html.Raw("<h2 class=\"nhsuk-heading-m\">The referral</h2>\n");
   Summary summary;
   std::string reason = CodeWords(details.reason().code());
   if (!details.reason().text().text().empty()) {
@@ -452,7 +457,9 @@ Step EndOf(const rv1::Referral& referral) {
     absl::StrAppend(&notes, notes.empty() ? "" : "\n", CodeWords(outcome.code()),
                     outcome.note().text().empty() ? "" : ": ", outcome.note().text());
   }
-  return StepOn(referral.closed_date(), words->words, detail, notes);
+  Step end = StepOn(referral.closed_date(), words->words, detail, notes);
+  end.at = absl::StrCat(referral.closed_date(), "T24");  // nothing comes after it
+  return end;
 }
 
 std::vector<Step> StepsOf(const rv1::Referral& referral) {
@@ -507,7 +514,8 @@ std::vector<Step> StepsOf(const rv1::Referral& referral) {
 
 void AddTimeline(Html& html, const rv1::Referral& referral) {
   html.Raw(
-      "<h2 id=\"timeline\">What happened</h2>\n<ol class=\"nhsuk-list nhsuk-list--border\">\n");
+      "<h2 class=\"nhsuk-heading-m\" id=\"timeline\">What happened</h2>\n<ol class=\"nhsuk-list "
+      "nhsuk-list--border\">\n");
   for (const Step& step : StepsOf(referral)) {
     html.Raw("<li><h3 class=\"nhsuk-heading-xs nhsuk-u-margin-bottom-1\">")
         .Text(step.title)
@@ -600,10 +608,7 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
   AddDone(html, done);
   html.Raw("<h1 class=\"nhsuk-heading-l\">").Text(name).Raw("</h1>\n<p>");
   AddStatus(html, referral.status());
-  if (IsUrgent(referral)) {
-    html.Raw(" ");
-    AddTag(html, "nhsuk-tag--red", Words(referral.priority(), "PRIORITY_"));
-  }
+  AddUrgency(html, referral);
   html.Raw("</p>\n");
   AddFlags(html, referral, person, now);
   html.Raw("<div class=\"nhsuk-grid-row\">\n<div class=\"nhsuk-grid-column-one-third\">\n");
