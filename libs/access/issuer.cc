@@ -10,10 +10,10 @@ absl::StatusOr<std::string> MintToken(const crypto::JwsKey& private_key, std::st
                                       std::string_view audience, const Claims& claims,
                                       absl::Time now, absl::Duration ttl) {
   std::map<std::string, std::string> strings = {
-      {"iss", std::string(issuer)}, {"aud", std::string(audience)},
-      {"sub", claims.subject},      {"organisation", claims.organisation},
+      {"iss", std::string(issuer)}, {"aud", std::string(audience)}, {"sub", claims.subject},
       {"role", claims.role},        {"purpose", claims.purpose},
   };
+  if (!claims.organisation.empty()) strings["organisation"] = claims.organisation;
   if (!claims.user_name.empty()) strings["name"] = claims.user_name;
   for (const auto& [name, value] : strings) {
     if (!base::IsUtf8(value)) return absl::InvalidArgumentError("a claim is not UTF-8");

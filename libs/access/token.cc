@@ -112,10 +112,14 @@ absl::StatusOr<Claims> ReadClaims(const crypto::JsonObject& payload, const Token
   claims.expires = *expires;
   claims.subject = payload.String("sub").value_or("");
   if (!IsSubject(claims.subject)) return Malformed("sub is 1 to 255 printable ASCII characters");
-  claims.organisation = payload.String("organisation").value_or("");
-  if (!nhs::IsOdsCode(claims.organisation)) return Malformed("organisation is an ODS code");
   claims.role = payload.String("role").value_or("");
   if (!IsCode(claims.role)) return Malformed("role is 1 to 64 letters, digits, '_' or '-'");
+  claims.organisation = payload.String("organisation").value_or("");
+  if (claims.role == kPersonRole) {
+    if (payload.Has("organisation")) return Malformed("a person has no organisation");
+  } else if (!nhs::IsOdsCode(claims.organisation)) {
+    return Malformed("organisation is an ODS code");
+  }
   claims.purpose = payload.String("purpose").value_or("");
   if (!IsCode(claims.purpose)) return Malformed("purpose is 1 to 64 letters, digits, '_' or '-'");
   if (payload.Has("name")) {

@@ -25,7 +25,7 @@ namespace fettle::access {
 struct Claims {
   std::string subject;       // `sub`: printable ASCII without spaces, at most 255
   std::string user_name;     // `name`: for people to read, UTF-8, may be empty
-  std::string organisation;  // `organisation`: ODS code as in INV-10
+  std::string organisation;  // `organisation`: ODS code as in INV-10; none with kPersonRole
   std::string role;          // `role`: the one selected role; letters, digits, '_', '-'
   std::string purpose;       // `purpose`: as role
   absl::Time expires;        // `exp`, whole seconds; the token is taken until expires + clock_skew
@@ -40,6 +40,9 @@ struct TokenOptions {
   size_t token_cache_entries_max = 10'000;
   absl::Duration clock_skew = absl::Seconds(60);
 };
+
+// The role of somebody whom the records are about: the subject is the person's id.
+inline constexpr std::string_view kPersonRole = "person";
 
 // Verifies tokens and remembers the good ones until they expire, by their SHA-256, because a
 // signature costs 30 to 100 µs. Thread safe. Lives as long as the server that asks it.

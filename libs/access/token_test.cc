@@ -307,6 +307,28 @@ TEST_F(TokenTest, TokenHasItsTime) {
   }
 }
 
+// A person speaks for themselves: with an organisation, the token would speak for two.
+TEST_F(TokenTest, PersonHasNoOrganisation) {
+  Claims claims;
+  claims.subject = "0196d5a0-0001-7000-8000-000000000001";
+  claims.role = std::string(kPersonRole);
+  claims.purpose = "own-care";
+  const auto mint = [&] {
+    const auto token = MintToken(ec_, kIssuer, kAudience, claims, clock_.Now(), absl::Minutes(5));
+    EXPECT_TRUE(token.ok()) << token.status();
+    return *token;
+  };
+  const auto read = verifier_->Verify("Bearer " + mint());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->organisation, "");
+  EXPECT_EQ(read->subject, claims.subject);
+  claims.organisation = "RR8";
+  EXPECT_EQ(Refusal(mint()), "TOKEN_MALFORMED");
+  claims.organisation = "";
+  claims.role = "referrer";
+  EXPECT_EQ(Refusal(mint()), "TOKEN_MALFORMED");
+}
+
 TEST_F(TokenTest, ClaimOfAnotherShapeIsRefused) {
   for (const std::string claim : {"iss", "aud", "sub", "organisation", "role", "purpose"}) {
     EXPECT_EQ(Refusal(With(claim, "")), "TOKEN_MALFORMED") << claim;

@@ -35,6 +35,16 @@ std::optional<absl::CivilDay> DayOf(std::string_view text) {
   return civil;
 }
 
+const absl::TimeZone& London() {
+  static const absl::TimeZone kLondon = [] {
+    absl::TimeZone zone;
+    FETTLE_CHECK(absl::LoadTimeZone("Europe/London", &zone),
+                 "the time zone Europe/London is installed (package tzdata)");
+    return zone;
+  }();
+  return kLondon;
+}
+
 absl::CivilDay TrustedDay(std::string_view date) {
   const std::optional<absl::CivilDay> day = DayOf(date);
   FETTLE_CHECK(day.has_value(), "a date is checked before it is used");
@@ -85,13 +95,11 @@ std::string FormatDate(absl::CivilDay day) {
 }
 
 std::string LondonDate(absl::Time time) {
-  static const absl::TimeZone kLondon = [] {
-    absl::TimeZone zone;
-    FETTLE_CHECK(absl::LoadTimeZone("Europe/London", &zone),
-                 "the time zone Europe/London is installed (package tzdata)");
-    return zone;
-  }();
-  return FormatDate(std::clamp(absl::ToCivilDay(time, kLondon), kFirstDay, kLastDay));
+  return FormatDate(std::clamp(absl::ToCivilDay(time, London()), kFirstDay, kLastDay));
+}
+
+absl::Time LondonStart(std::string_view date) {
+  return absl::FromCivil(absl::CivilSecond(TrustedDay(date)), London());
 }
 
 std::string AddDays(std::string_view date, int days) {

@@ -24,6 +24,8 @@ std::string FormatDate(absl::CivilDay day);
 // The civil date in Europe/London. Needs the time zone database of the system (tzdata); stops the
 // process without it.
 std::string LondonDate(absl::Time time);
+// The first moment of the date there.
+absl::Time LondonStart(std::string_view date);
 
 // Stays within 0001-01-01 and 9999-12-31.
 std::string AddDays(std::string_view date, int days);

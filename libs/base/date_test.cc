@@ -44,6 +44,8 @@ TEST(Date, TextOrderIsDateOrder) {
 }
 
 TEST(Date, LondonIsOneHourAheadInSummer) {
+  EXPECT_EQ(LondonStart("2025-01-31"), Utc(2025, 1, 31, 0, 0, 0));
+  EXPECT_EQ(LondonStart("2025-07-01"), Utc(2025, 6, 30, 23, 0, 0));
   EXPECT_EQ(LondonDate(Utc(2025, 1, 31, 23, 59, 59)), "2025-01-31");
   EXPECT_EQ(LondonDate(Utc(2025, 6, 30, 22, 59, 59)), "2025-06-30");
   EXPECT_EQ(LondonDate(Utc(2025, 6, 30, 23, 0, 0)), "2025-07-01");

@@ -246,6 +246,10 @@ class Snapshot {
   // Streams under (index, key) in the order of `sort`, after the page token.
   virtual absl::StatusOr<ListedPage> List(int index, std::string_view key,
                                           const common::v1::Page& page) const = 0;
+  // Events of one stream with their private halves, from a version on, at most `limit`. Whom they
+  // are about the access record knows only when the stream is loaded too.
+  virtual absl::StatusOr<std::vector<std::shared_ptr<const google::protobuf::Message>>> Events(
+      std::string_view stream_id, int64_t from_version, int limit) const = 0;
   // Position of the journal that the snapshot reflects.
   virtual int64_t position() const = 0;
 };

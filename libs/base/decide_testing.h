@@ -275,6 +275,18 @@ class TestJournal {
       }
       return listed;
     }
+    absl::StatusOr<std::vector<std::shared_ptr<const google::protobuf::Message>>> Events(
+        std::string_view stream_id, int64_t from_version, int limit) const override {
+      std::vector<std::shared_ptr<const google::protobuf::Message>> events;
+      const auto it = journal_.streams_.find(std::string(stream_id));
+      if (it == journal_.streams_.end()) return events;
+      for (const Event& event : it->second.events) {
+        if (static_cast<int>(events.size()) == limit) break;
+        if (event.header().version() < from_version) continue;
+        events.push_back(std::make_shared<Event>(event));
+      }
+      return events;
+    }
     int64_t position() const override { return journal_.position_; }
 
    private:

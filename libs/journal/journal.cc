@@ -651,6 +651,23 @@ absl::StatusOr<base::ListedPage> JournalSnapshot::List(int index, std::string_vi
   return listed;
 }
 
+absl::StatusOr<std::vector<std::shared_ptr<const Message>>> JournalSnapshot::Events(
+    std::string_view stream_id, int64_t from_version, int limit) const {
+  std::vector<std::shared_ptr<const Message>> events;
+  if (!base::IsUuid(stream_id)) return events;
+  FETTLE_ASSIGN_OR_RETURN(const std::vector<StoredEvent> stored,
+                          reader_->ReadStream(base::UuidToBytes(stream_id), from_version, limit));
+  for (const StoredEvent& item : stored) {
+    std::shared_ptr<Message> event(model_->event->New());
+    if (!event->ParseFromString(item.value)) {
+      return absl::DataLossError("a stored event cannot be read");
+    }
+    FETTLE_RETURN_IF_ERROR(JoinPrivateHalf(*event, item.private_half));
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
 absl::StatusOr<View> JournalSnapshot::ViewOf(
     const std::function<base::Reads(const View&)>& reads_of) const {
   View view;

@@ -241,6 +241,8 @@ class JournalSnapshot final : public base::Snapshot {
   absl::StatusOr<std::optional<std::string>> Holder(int index, std::string_view key) const override;
   absl::StatusOr<base::ListedPage> List(int index, std::string_view key,
                                         const common::v1::Page& page) const override;
+  absl::StatusOr<std::vector<std::shared_ptr<const google::protobuf::Message>>> Events(
+      std::string_view stream_id, int64_t from_version, int limit) const override;
   int64_t position() const override { return position_; }
 
   // The view of what `reads` names, in up to three rounds.

@@ -407,6 +407,28 @@ TEST_F(JournalTest, Inv146_ThePrivateHalfIsNotInThePublishedBytes) {
   EXPECT_EQ(StateOf(id).note(), "CANARY-words");
 }
 
+TEST_F(JournalTest, ASnapshotGivesTheEventsOfAStreamWhole) {
+  const std::string id = Open("a");
+  Send(std::make_unique<AddCommand>(id, 1, "CANARY-words")).get();
+  Open("b");
+  Add(id, 2);
+  std::promise<void> done;
+  journal_->Query([&](absl::StatusOr<JournalSnapshot*> snapshot) {
+    ASSERT_TRUE(snapshot.ok());
+    const auto all = (*snapshot)->Events(id, 1, 10);
+    ASSERT_TRUE(all.ok());
+    ASSERT_EQ(all->size(), 3u);
+    const auto& second = static_cast<const tv1::CounterEvent&>(*(*all)[1]);
+    EXPECT_EQ(second.header().version(), 2);
+    EXPECT_EQ(second.counter_added().note(), "CANARY-words");
+    EXPECT_EQ((*snapshot)->Events(id, 2, 1)->size(), 1u);
+    EXPECT_EQ((*snapshot)->Events(id, 4, 1)->size(), 0u);
+    EXPECT_EQ((*snapshot)->Events("no stream", 1, 1)->size(), 0u);
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
 TEST_F(JournalTest, Inv19_OtherRulesRefoldStatesAndEntries) {
   const std::string id = Open("a");
   for (int i = 0; i < 9; ++i) Add(id, i);

@@ -259,6 +259,14 @@ absl::Status Projection::On(const Header& header, const referral::v1::ReferralEv
     case E::kServiceRegistered:
     case E::kServiceUpdated:
     case E::kReferralStalled:
+    case E::kCarePlanOffered:
+    case E::kCarePlanRecorded:
+    case E::kCarePlanReviewed:
+    case E::kPlanRiskAdded:
+    case E::kPlanRiskEnded:
+    case E::kSharedDecisionRecorded:
+    case E::kMeasureRecorded:
+    case E::kPersonDeathNoted:
       return absl::OkStatus();
     case E::EVENT_NOT_SET:
       return Unknown(header);

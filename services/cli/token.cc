@@ -15,12 +15,14 @@ void AddToken(CLI::App& app, Connection& connection, int& code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "token", "Make a token with the development issuer's key (HOME/pki/issuer.jwk)");
-  command->add_option("--subject", options->subject, "User id")->capture_default_str();
-  command->add_option("--organisation", options->organisation, "ODS code")->capture_default_str();
+  command->add_option("--subject", options->subject, "User id; of the role person, their id")
+      ->capture_default_str();
+  command->add_option("--organisation", options->organisation, "ODS code; none of the role person")
+      ->capture_default_str();
   command
       ->add_option("--role", options->role,
                    "referrer, link_worker, occupational_therapist, commissioner, finance, trainer, "
-                   "administrator, integrator, auditor or analyst")
+                   "administrator, integrator, auditor, analyst or person")
       ->capture_default_str();
   command->add_option("--purpose", options->purpose, "Why they ask")->capture_default_str();
   command->add_option("--issuer", options->issuer, "Claim iss")->capture_default_str();
@@ -39,8 +41,8 @@ void AddToken(CLI::App& app, Connection& connection, int& code) {
     }
     access::Claims claims;
     claims.subject = options->subject;
-    claims.organisation = options->organisation;
     claims.role = options->role;
+    if (claims.role != access::kPersonRole) claims.organisation = options->organisation;
     claims.purpose = options->purpose;
     absl::StatusOr<std::string> token =
         access::MintToken(*key, options->issuer, options->audience, claims, absl::Now(),

@@ -37,11 +37,21 @@ class ReferralServiceImpl final : public v1::ReferralService::CallbackService {
   FETTLE_RPC(RecordSignpost)
   FETTLE_RPC(RegisterService)
   FETTLE_RPC(UpdateService)
+  FETTLE_RPC(RecordPlanOffer)
+  FETTLE_RPC(RecordCarePlan)
+  FETTLE_RPC(ReviewCarePlan)
+  FETTLE_RPC(AddPlanRisk)
+  FETTLE_RPC(EndPlanRisk)
+  FETTLE_RPC(RecordSharedDecision)
+  FETTLE_RPC(RecordMeasure)
   FETTLE_RPC(GetService)
   FETTLE_RPC(ListServices)
   FETTLE_RPC(GetReferral)
   FETTLE_RPC(ListReferrals)
   FETTLE_RPC(FindPartnerMessage)
+  FETTLE_RPC(GetReferralHistory)
+  FETTLE_RPC(ListMyReferrals)
+  FETTLE_RPC(GetMyReferral)
 
  private:
   rpc::Adapter<ReferralRules> adapter_;

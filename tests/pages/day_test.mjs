@@ -128,6 +128,20 @@ async function wholeDay(viewport, id, name) {
   await enter(page, "Record the first contact");
   await enter(page, "Start the work");
   assert.equal(await state(page), "Active");
+  await enter(page, "Write the plan");
+  await type(page, "What matters to the person, in their own words", "To sing again");
+  await type(page, "Goal 1", "Join the choir");
+  await type(page, "Goal 1: how much it matters to the person", "9");
+  await type(page, "Action 1", "Ring the choir");
+  await type(page, "Action 1: who does it", "Ada");
+  await type(page, "Action 1: how sure the person is", "7");
+  await type(page, "Action 1: for which goal", "Goal 1");
+  await choose(page, "Who agreed to the plan?", "The person");
+  await enter(page, "Record the plan");
+  const plan = await page.locator("main").innerText();
+  for (const words of ["To sing again", "Join the choir", "matters 9 of 10", "Ring the choir", "sure 7 of 10"]) {
+    assert.ok(plan.includes(words), words);
+  }
   await enter(page, "My people");
   await enter(page, name);
   await enter(page, "Pause the work");
@@ -321,6 +335,96 @@ test("a list has pages, and each organisation and role sees its own", async () =
   const trainer = await open("trainer");
   await visit(trainer, "/work", 403);
   await trainer.context().close();
+});
+
+test("a plan is recorded whole, is reviewed, and keeps the names of its goals", async () => {
+  const page = await open("wendy");
+  const path = `/work/referrals/${referrals.planned}`;
+  const main = () => page.locator("main").innerText();
+  const press = async (name) => {
+    await page.getByRole("button", { name }).press("Enter");
+    await page.waitForLoadState();
+  };
+  await visit(page, `${path}/plan`);
+  await press("Record the plan");
+  assert.deepEqual(await page.locator("#error-summary a").allInnerTexts(),
+    ["Enter what matters to the person", "Select who agreed to the plan"]);
+  await page.getByLabel("What matters to the person").fill("Her garden");
+  await page.getByLabel("Goal 2", { exact: true }).fill("Grow beans");
+  await page.getByLabel("Action 1: who does it").fill("A neighbour");
+  await page.getByLabel("The person", { exact: true }).press("Space");
+  await press("Record the plan");
+  // The row that was left empty is gone, and the errors lead to where the others moved.
+  assert.equal(await page.getByLabel("Goal 1", { exact: true }).inputValue(), "Grow beans");
+  assert.deepEqual(await page.locator("#error-summary a").allInnerTexts(),
+    ["Select how much goal 1 matters", "Enter what action 1 is", "Select how sure the person is of action 1"]);
+  await check(page);
+  await page.getByLabel("Goal 1: how much it matters").selectOption("8");
+  await page.getByLabel("Action 1", { exact: true }).fill("Dig");
+  await page.getByLabel("Action 1: how sure the person is").selectOption("6");
+  await press("Record the plan");
+  await page.getByText("The plan is recorded").waitFor();
+
+  // A second version: the first goal goes, a new one does not take its number.
+  await visit(page, `${path}/plan`);
+  assert.equal(await page.locator('[name="goal-1-number"]').inputValue(), "1");
+  await page.getByLabel("Goal 1", { exact: true }).fill("");
+  await page.getByLabel("Goal 1: how much it matters").selectOption("");
+  await page.getByLabel("Goal 1: how it stands").selectOption("");
+  await page.getByLabel("Goal 2", { exact: true }).fill("Sell beans");
+  await page.getByLabel("Goal 2: how much it matters").selectOption("3");
+  await page.getByLabel("Action 1: for which goal").selectOption("2");
+  for (const box of await page.locator('[name="criteria"]').all()) await box.check();
+  await press("Record the plan");
+  await page.getByText("The plan is recorded").waitFor();
+  assert.match(await main(), /Yes: all five criteria hold/);
+  await visit(page, `${path}/plan`);
+  assert.equal(await page.locator('[name="goal-1-number"]').inputValue(), "2");
+  assert.equal(await page.getByLabel("Action 1: for which goal").inputValue(), "1");
+  assert.equal(await page.getByLabel("What matters to the person").inputValue(), "Her garden");
+
+  await visit(page, `${path}/review`);
+  await page.getByLabel("Informal").press("Space");
+  await page.getByLabel("The plan continues").press("Space");
+  await page.getByLabel("Goal 1: what came of it").fill("Three jars");
+  await press("Record the review");
+  assert.deepEqual(await page.locator("#error-summary a").allInnerTexts(), ["Select how goal 1 stands"]);
+  await page.getByLabel("Goal 1: how it stands").selectOption({ label: "Partly achieved" });
+  await press("Record the review");
+  await page.getByText("The review is recorded").waitFor();
+  assert.match(await main(), /Partly achieved[^]*Three jars/);
+
+  for (const [point, satisfied] of [["Before the help", "3"], ["Afterwards", "7"]]) {
+    await visit(page, `${path}/well-being`);
+    await page.getByLabel(point).press("Space");
+    await page.getByLabel("How satisfied with life?").selectOption(satisfied);
+    await press("Record the answers");
+    await page.getByText("The answers are recorded").waitFor();
+  }
+  await visit(page, `${path}/activation`);
+  await page.getByLabel("Before the help").press("Space");
+  await page.getByLabel("Score").fill("56,4");
+  await press("Record the score");
+  assert.match(await page.locator("#error-summary").innerText(), /for example 56.4/);
+  await page.getByLabel("Score").fill("56.4");
+  await press("Record the score");
+  await page.getByText("The score is recorded").waitFor();
+  assert.match(await main(), /PAM-13: 56\.4/);
+
+  await visit(page, `${path}/risk`);
+  await page.getByLabel("To self").press("Space");
+  await page.getByLabel("What must everybody know?").fill("Falls");
+  await press("Add the risk");
+  assert.match(await page.locator(".nhsuk-card--warning").innerText(), /To self: Falls/);
+  await visit(page, `${path}/risk-end`);
+  await page.getByLabel("To self: Falls").press("Space");
+  await page.getByLabel("Why?").fill("Has a rail now");
+  await press("End the risk");
+  await page.getByText("The risk has ended").waitFor();
+  assert.equal(await page.locator(".nhsuk-card--warning").count(), 0);
+  assert.match(await main(), /Has a rail now/);
+  await check(page);
+  await page.context().close();
 });
 
 test("a question goes to the referrer, who answers it", async () => {

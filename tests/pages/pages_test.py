@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from fettle import ROOT, Fettle, free_port  # noqa: E402
@@ -57,6 +58,9 @@ def world(fettle):
              "forged": people.accept(people.refer("Ada", "Forged"), "wendy"),
              "asked": people.refer("Ada", "Asked"),
              "risky": people.refer("Ada", "Risky", {"risks": risks, "priority": "PRIORITY_URGENT"})}
+    found["planned"] = people.accept(people.refer("Ada", "Planned"))
+    fettle.call("referral.StartReferral", {"referral_id": found["planned"], "worker_id": "wendy",
+                                           "first_contact_date": time.strftime("%Y-%m-%d")}, fettle.link_worker)
     restricted = people.refer("Ada", "Restricted")
     person = fettle.call("referral.GetReferral", {"referral_id": restricted}, fettle.link_worker).referral.person_id
     fettle.call("person.UpdatePerson", {

@@ -30,6 +30,9 @@ constexpr std::pair<std::string_view, std::string_view> kRefusalWords[] = {
     {"WORKER_ALREADY_ASSIGNED", "Somebody is in charge already"},
     {"WORKER_NOT_ASSIGNED", "Nobody is in charge"},
     {"OPEN_REFERRAL_EXISTS", "The person has an open referral to this service already"},
+    {"PERSON_DECEASED", "The registry says that the person has died"},
+    {"PLAN_MISSING", "There is no plan yet. Record it first"},
+    {"FIRST_CONTACT_MISSING", "Record the first contact before this"},
     {"ROLE_NOT_ALLOWED", "Your role may not do this"},
     {"ORGANISATION_MAY_NOT_DO_THIS", "Only the other organisation of the referral may do this"},
 };
@@ -102,7 +105,7 @@ std::string_view ErrorOf(const Field& field, const std::vector<FormError>& error
 
 // ` aria-describedby="a-hint a-error"`, where there are such.
 void AddDescribedBy(Html& html, const Field& field, bool has_error) {
-  const bool has_hint = *field.hint != '\0';
+  const bool has_hint = !field.hint.empty();
   if (!has_hint && !has_error) return;
   html.Raw(" aria-describedby=\"");
   if (has_hint) html.Text(field.name).Raw("-hint");
@@ -111,7 +114,7 @@ void AddDescribedBy(Html& html, const Field& field, bool has_error) {
 }
 
 void AddHintAndError(Html& html, const Field& field, std::string_view error) {
-  if (*field.hint != '\0') {
+  if (!field.hint.empty()) {
     html.Raw("<div class=\"nhsuk-hint\" id=\"")
         .Text(field.name)
         .Raw("-hint\">")
@@ -212,21 +215,12 @@ void AddOptions(Html& html, const Field& field, const FormValues& values, std::s
         .Text(option.value)
         .Raw("\"");
     if (values.Has(field.name, option.value)) html.Raw(" checked");
-    if (!option.hint.empty()) html.Raw(" aria-describedby=\"").Text(id).Raw("-hint\"");
     html.RawIf(is_radio, "><label class=\"nhsuk-label nhsuk-radios__label\" for=\"",
                "><label class=\"nhsuk-label nhsuk-checkboxes__label\" for=\"")
         .Text(id)
         .Raw("\">")
         .Text(option.label)
         .Raw("</label>");
-    if (!option.hint.empty()) {
-      html.RawIf(is_radio, "<div class=\"nhsuk-hint nhsuk-radios__hint\" id=\"",
-                 "<div class=\"nhsuk-hint nhsuk-checkboxes__hint\" id=\"")
-          .Text(id)
-          .Raw("-hint\">")
-          .Text(option.hint)
-          .Raw("</div>");
-    }
     html.Raw("</div>\n");
   }
   html.Raw("</div></fieldset>\n");
@@ -297,8 +291,13 @@ std::string FormValues::Date(std::string_view name) const {
   return absl::StrFormat("%04d-%02d-%02d", years, months, days);
 }
 
-void FormValues::Set(std::string name, std::string value) {
-  values_.emplace_back(std::move(name), std::move(value));
+void FormValues::Set(std::string_view name, std::string value) {
+  std::erase_if(values_, [&](const auto& known) { return known.first == name; });
+  if (!value.empty()) Add(name, std::move(value));
+}
+
+void FormValues::Add(std::string_view name, std::string value) {
+  values_.emplace_back(name, std::move(value));
 }
 
 void FormValues::SetDate(std::string_view name, std::string_view date) {
@@ -320,20 +319,24 @@ std::vector<FormError> ErrorsOf(std::span<const Field> fields, const FormValues&
     auto part_of = std::ranges::find(fields, violation.field(), &Field::path);
     if (part_of == fields.end()) {
       part_of = std::ranges::find_if(fields, [&](const Field& field) {
-        return *field.path != '\0' && violation.field().starts_with(field.path);
+        return !field.path.empty() && violation.field().starts_with(field.path);
       });
     }
     if (part_of == fields.end()) continue;
     const bool was_said = std::ranges::any_of(
         errors, [&](const FormError& error) { return error.field == part_of->name; });
     if (was_said) continue;
-    errors.push_back({part_of->name, IsEmpty(*part_of, values) && *part_of->needed != '\0'
+    errors.push_back({part_of->name, IsEmpty(*part_of, values) && !part_of->needed.empty()
                                          ? part_of->needed
                                          : absl::StrCat(part_of->label, " must be ",
                                                         Plain(violation.description()))});
   }
   if (errors.empty()) errors.push_back({"", WholeRefusal(refusal)});
   return errors;
+}
+
+void AddHidden(Html& html, std::string_view name, std::string_view value) {
+  html.Raw("<input type=\"hidden\" name=\"").Text(name).Raw("\" value=\"").Text(value).Raw("\">\n");
 }
 
 void AddErrorSummary(Html& html, std::span<const Field> fields,
@@ -364,6 +367,15 @@ void AddErrorSummary(Html& html, std::span<const Field> fields,
 void AddFields(Html& html, std::span<const Field> fields, const FormValues& values,
                const std::vector<FormError>& errors) {
   for (const Field& field : fields) {
+    if (field.kind == FieldKind::kHeading) {
+      html.Raw("<h2 class=\"nhsuk-heading-m\">").Text(field.label).Raw("</h2>\n");
+      if (!field.hint.empty()) html.Paragraph(field.hint);
+      continue;
+    }
+    if (field.kind == FieldKind::kHidden) {
+      AddHidden(html, field.name, values.Get(field.name));
+      continue;
+    }
     const std::string_view error = ErrorOf(field, errors);
     html.Raw("<div class=\"nhsuk-form-group")
         .RawIf(!error.empty(), " nhsuk-form-group--error")
@@ -382,6 +394,9 @@ void AddFields(Html& html, std::span<const Field> fields, const FormValues& valu
         break;
       case FieldKind::kSelect:
         AddSelect(html, field, values, error);
+        break;
+      case FieldKind::kHidden:
+      case FieldKind::kHeading:
         break;
     }
     html.Raw("</div>\n");

@@ -29,7 +29,10 @@ class FormValues {
   // what was typed is none.
   std::string Date(std::string_view name) const;
 
-  void Set(std::string name, std::string value);
+  // Replaces what has that name; an empty value takes it away.
+  void Set(std::string_view name, std::string value);
+  // One more of that name.
+  void Add(std::string_view name, std::string value);
   void SetDate(std::string_view name, std::string_view date);
 
  private:
@@ -43,24 +46,25 @@ enum class FieldKind {
   kRadios,      // one of a few options
   kSelect,      // one of many
   kCheckboxes,  // any of some
+  kHidden,      // goes back as it came
+  kHeading,     // begins a group: its label alone
 };
 
 struct Option {
   std::string value;
   std::string label;
-  std::string hint = {};
 };
 
 struct Field {
   FieldKind kind;
   // Of the input, where an error leads.
-  const char* name;
+  std::string name = {};
   // The field of the request that it fills, as a refusal names it.
-  const char* path;
-  const char* label;
-  const char* hint = "";
+  std::string path = {};
+  std::string label = {};
+  std::string hint = {};
   // What is said when it is needed and was left empty: "Enter …", "Select …".
-  const char* needed = "";
+  std::string needed = {};
   std::vector<Option> options = {};
   bool is_short = false;  // of a line: a few characters
 };
@@ -75,6 +79,7 @@ struct FormError {
 std::vector<FormError> ErrorsOf(std::span<const Field> fields, const FormValues& values,
                                 const absl::Status& refusal);
 
+void AddHidden(Html& html, std::string_view name, std::string_view value);
 // At the top of a page; takes the focus, also without a script.
 void AddErrorSummary(Html& html, std::span<const Field> fields,
                      const std::vector<FormError>& errors);

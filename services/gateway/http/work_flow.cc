@@ -292,7 +292,8 @@ WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::str
 // time to a referral that has moved on, and gets the first answer again.
 WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const WorkForm& form,
                                                   const rv1::Referral& referral, std::string name) {
-  const FormValues values(session.request->body);
+  FormValues values(session.request->body);
+  if (form.tidy != nullptr) form.tidy(values);
   std::string request_id = values.Get("request_id");
   int64_t version = -1;
   if (form.checks_version && !absl::SimpleAtoi(values.Get("version"), &version)) version = 0;
@@ -311,7 +312,7 @@ WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const 
             absl::StrCat("/work/referrals/", referral.referral_id(), "?done=", form.name)},
            {"Cache-Control", "no-store"}}};
     }
-    errors = ErrorsOf(form.fields, values, answer.status());
+    errors = ErrorsOf(FieldsOf(form, referral, values), values, answer.status());
     status = HttpStatusOf(answer.status());
     // Whoever sends it again now wants it recorded as well.
     if (base::ReasonOf(answer.status()) == "REQUEST_ID_REUSED") {

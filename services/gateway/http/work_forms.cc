@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "libs/base/date.h"
 #include "libs/base/text.h"
+#include "services/gateway/http/form_parts.h"
 
 namespace fettle::gateway {
 namespace {
@@ -47,22 +49,6 @@ const std::vector<Option> kPrioritiesOrSame = {
     {"PRIORITY_TWO_WEEK_WAIT", "Two week wait"},
 };
 
-// Codes of the local list, with their words.
-std::vector<Option> Codes(std::initializer_list<const char*> codes) {
-  std::vector<Option> options;
-  for (const char* code : codes) options.push_back({code, CodeWords(code)});
-  return options;
-}
-
-// Values of an enum of the contract by their full names, shown without the prefix.
-std::vector<Option> Names(std::string_view prefix, std::initializer_list<std::string_view> names) {
-  std::vector<Option> options;
-  for (const std::string_view name : names) {
-    options.push_back({base::Concat(prefix, name), CodeWords(name)});
-  }
-  return options;
-}
-
 Field CommentField(const char* label, const char* hint, const char* needed) {
   return {.kind = FieldKind::kWords,
           .name = "comment",
@@ -70,15 +56,6 @@ Field CommentField(const char* label, const char* hint, const char* needed) {
           .label = label,
           .hint = hint,
           .needed = needed};
-}
-
-Field NoteField(const char* label, const char* hint = "", const char* path = "note") {
-  return {.kind = FieldKind::kWords,
-          .name = "note",
-          .path = path,
-          .label = label,
-          .hint = hint,
-          .needed = "Enter a note"};
 }
 
 Field ReasonField(const char* label, std::vector<Option> options,
@@ -100,15 +77,6 @@ Field WorkerField(const char* hint) {
           .needed = "Enter the user name of who is in charge"};
 }
 
-Field DateField(const char* name, const char* path, const char* label, const char* needed) {
-  return {.kind = FieldKind::kDate,
-          .name = name,
-          .path = path,
-          .label = label,
-          .hint = "For example, 27 3 2025",
-          .needed = needed};
-}
-
 // A note that nobody wrote is left out.
 template <class Request>
 void SetNote(const FormValues& values, Request& request) {
@@ -124,15 +92,6 @@ void SetComment(const FormValues& values, Request& request) {
   }
 }
 
-// The number of an enum's value by its full name; 0 when there is none, which the service refuses.
-template <class Enum>
-Enum Parsed(const std::string& name) {
-  Enum value = Enum();
-  google::protobuf::internal::ParseNamedEnum(google::protobuf::GetEnumDescriptor<Enum>(), name,
-                                             &value);
-  return value;
-}
-
 template <class Request>
 std::unique_ptr<Message> Plain(const FormValues&, const WorkContext&, Errors&) {
   return std::make_unique<Request>();
@@ -140,14 +99,6 @@ std::unique_ptr<Message> Plain(const FormValues&, const WorkContext&, Errors&) {
 
 bool IsIn(const rv1::Referral& referral, std::initializer_list<rv1::ReferralStatus> statuses) {
   return std::ranges::find(statuses, referral.status()) != statuses.end();
-}
-
-bool IsUnderWay(const rv1::Referral& referral) {
-  return !IsClosed(referral) && referral.status() != rv1::REFERRAL_STATUS_DRAFT;
-}
-
-bool HadFirstContact(const rv1::Referral& referral) {
-  return !referral.first_contact_date().empty();
 }
 
 void PrefillWorker(const WorkContext& context, FormValues& values) {
@@ -474,6 +425,7 @@ std::vector<WorkForm> MakeForms() {
              values.Set("time", absl::FormatTime("%H:%M", context.now, London()));
            },
        .request = ContactOf});
+  std::ranges::move(PlanForms(), std::back_inserter(forms));
   forms.push_back(
       {.name = "pause",
        .title = "Pause the work",
@@ -673,9 +625,54 @@ std::vector<WorkForm> MakeForms() {
 
 }  // namespace
 
+std::vector<Option> Codes(std::initializer_list<const char*> codes) {
+  std::vector<Option> options;
+  for (const char* code : codes) options.push_back({code, CodeWords(code)});
+  return options;
+}
+
+std::vector<Option> Names(std::string_view prefix, std::initializer_list<std::string_view> names) {
+  std::vector<Option> options;
+  for (const std::string_view name : names) {
+    options.push_back({base::Concat(prefix, name), CodeWords(name)});
+  }
+  return options;
+}
+
+Field DateField(const char* name, const char* path, const char* label, const char* needed) {
+  return {.kind = FieldKind::kDate,
+          .name = name,
+          .path = path,
+          .label = label,
+          .hint = "For example, 27 3 2025",
+          .needed = needed};
+}
+
+Field NoteField(const char* label, const char* hint, const char* path) {
+  return {.kind = FieldKind::kWords,
+          .name = "note",
+          .path = path,
+          .label = label,
+          .hint = hint,
+          .needed = "Enter a note"};
+}
+
+bool IsUnderWay(const rv1::Referral& referral) {
+  return !IsClosed(referral) && referral.status() != rv1::REFERRAL_STATUS_DRAFT;
+}
+
+bool HadFirstContact(const rv1::Referral& referral) {
+  return !referral.first_contact_date().empty();
+}
+
 std::span<const WorkForm> WorkForms() {
   static const std::vector<WorkForm>* const kForms = new std::vector<WorkForm>(MakeForms());
   return *kForms;
+}
+
+std::vector<Field> FieldsOf(const WorkForm& form, const rv1::Referral& referral,
+                            const FormValues& values) {
+  return form.fields_of == nullptr ? form.fields : form.fields_of(referral, values);
 }
 
 const WorkForm* FindWorkForm(std::string_view name) {

@@ -32,12 +32,18 @@ struct WorkForm {
   const char* button;
   const char* done;  // said on the referral's page afterwards
   std::vector<Field> fields = {};
+  // Instead of `fields`, where they depend on the referral; what was typed decides how many rows a
+  // group has.
+  std::vector<Field> (*fields_of)(const referral::v1::Referral& referral,
+                                  const FormValues& values) = nullptr;
   // It decides something that what others recorded meanwhile may change: the referral must be as it
   // was when the form was opened.
   bool checks_version = false;
   // Whether the page of this referral offers it to this viewer; the service decides in the end.
   bool (*fits)(const referral::v1::Referral& referral, const Viewer& viewer);
   void (*prefill)(const WorkContext& context, FormValues& values) = nullptr;
+  // Puts what was typed in order before it is read or shown again.
+  void (*tidy)(FormValues& values) = nullptr;
   // The command, without what all commands have (request_id, referral_id, expected_version). Adds
   // to `errors` what could not even be put into it.
   std::unique_ptr<google::protobuf::Message> (*request)(const FormValues& values,
@@ -47,6 +53,8 @@ struct WorkForm {
 
 // In the order in which a page offers them.
 std::span<const WorkForm> WorkForms();
+std::vector<Field> FieldsOf(const WorkForm& form, const referral::v1::Referral& referral,
+                            const FormValues& values);
 // Null when there is none of that name.
 const WorkForm* FindWorkForm(std::string_view name);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <initializer_list>
 #include <tuple>
 #include <utility>
 
@@ -110,6 +111,10 @@ const char* StageWords(rv1::Stage stage) {
       return "First contact";
     case rv1::STAGE_LAST_CONTACT:
       return "Next contact";
+    case rv1::STAGE_PLAN:
+      return "Plan";
+    case rv1::STAGE_REVIEW:
+      return "Review of the plan";
     default:
       return "Next step";
   }
@@ -252,9 +257,18 @@ void AddDone(Html& html, const WorkForm* done) {
       .Raw("</p></div></div>\n");
 }
 
+void AddRisk(Html& html, const rv1::Risk& risk) {
+  html.Raw("<li><strong>").Text(Words(risk.kind(), "RISK_KIND_")).Raw("</strong>");
+  if (!risk.description().text().empty()) html.Raw(": ").Words(risk.description().text());
+  html.Raw("</li>\n");
+}
+
 // What whoever opens the page must not overlook.
 void AddFlags(Html& html, const rv1::Referral& referral, const pv1::GetPersonResponse* person,
               absl::Time now) {
+  if (referral.person_deceased() && (person == nullptr || person->death_date().empty())) {
+    AddWarning(html, "The person has died", Html().Paragraph("Nobody is to call."));
+  }
   if (person != nullptr && !person->death_date().empty()) {
     AddWarning(html, "The person has died",
                Html().Paragraph(absl::StrCat("On ", ShownDate(person->death_date()), ".")));
@@ -266,10 +280,10 @@ void AddFlags(Html& html, const rv1::Referral& referral, const pv1::GetPersonRes
   }
   Html risks;
   for (const rv1::Risk& risk : referral.details().risks()) {
-    if (risk.kind() == rv1::RISK_KIND_NONE_KNOWN) continue;
-    risks.Raw("<li><strong>").Text(Words(risk.kind(), "RISK_KIND_")).Raw("</strong>");
-    if (!risk.description().text().empty()) risks.Raw(": ").Words(risk.description().text());
-    risks.Raw("</li>\n");
+    if (risk.kind() != rv1::RISK_KIND_NONE_KNOWN) AddRisk(risks, risk);
+  }
+  for (const rv1::PlanRisk& risk : referral.care().risks()) {
+    if (risk.end_date().empty()) AddRisk(risks, risk.risk());
   }
   if (!risks.empty()) {
     AddWarning(html, "Risks and safeguarding", Html().Raw("<ul>\n").Add(risks).Raw("</ul>\n"));
@@ -418,6 +432,122 @@ void AddReferral(Html& html, const rv1::Referral& referral, absl::Time now) {
   summary.AddTo(html);
 }
 
+// `3 of 10` and the like, where it was said.
+std::string OfTen(const char* what, int number) {
+  return number == 0 ? "" : absl::StrCat(what, " ", number, " of 10");
+}
+
+std::string Joined(std::initializer_list<std::string> parts) {
+  std::string joined;
+  for (const std::string& part : parts) {
+    if (!part.empty()) absl::StrAppend(&joined, joined.empty() ? "" : ", ", part);
+  }
+  return joined;
+}
+
+// A line of a plan's list: what it is, and below it how it stands.
+void AddItem(Html& html, const std::string& what, const std::string& detail,
+             const std::string& words = "") {
+  html.Raw("<li>").Text(what);
+  if (!detail.empty()) {
+    html.Raw("<br><span class=\"nhsuk-u-secondary-text-colour\">").Text(detail).Raw("</span>");
+  }
+  if (!words.empty()) html.Raw("<br>").Words(words);
+  html.Raw("</li>\n");
+}
+
+Html List(const Html& items) { return std::move(Html().Raw("<ul>\n").Add(items).Raw("</ul>\n")); }
+
+std::string MeasureWords(const rv1::RecordedMeasure& recorded) {
+  const rv1::Measure& measure = recorded.measure();
+  std::string words;
+  const auto add = [&](const char* what, bool is_there, int value) {
+    if (is_there) absl::StrAppend(&words, words.empty() ? "" : ", ", what, " ", value);
+  };
+  switch (measure.score_case()) {
+    case rv1::Measure::kOns4:
+      add("satisfied", measure.ons4().has_life_satisfaction(), measure.ons4().life_satisfaction());
+      add("worthwhile", measure.ons4().has_worthwhile(), measure.ons4().worthwhile());
+      add("happy", measure.ons4().has_happy_yesterday(), measure.ons4().happy_yesterday());
+      add("anxious", measure.ons4().has_anxious_yesterday(), measure.ons4().anxious_yesterday());
+      return absl::StrCat("Well-being (ONS4): ", words);
+    case rv1::Measure::kPam:
+      words = absl::StrCat(measure.pam().version(), ": ", measure.pam().score_tenths() / 10, ".",
+                           measure.pam().score_tenths() % 10);
+      if (recorded.pam_level() > 0) absl::StrAppend(&words, ", level ", recorded.pam_level());
+      return words;
+    case rv1::Measure::kScale:
+      return absl::StrCat(measure.scale().name(), ": ",
+                          static_cast<double>(measure.scale().value_thousandths()) / 1000, " ",
+                          measure.scale().unit());
+    case rv1::Measure::SCORE_NOT_SET:
+      break;
+  }
+  return words;
+}
+
+std::string ChangeWords(const rv1::MeasureChange& change) {
+  const double by = static_cast<double>(change.change_thousandths()) / 1000;
+  return absl::StrCat(by > 0 ? "+" : "", by, " from ", ShownDate(change.baseline_date()), " to ",
+                      ShownDate(change.follow_up_date()));
+}
+
+void AddPlan(Html& html, const rv1::Referral& referral) {
+  const rv1::CareRecord& care = referral.care();
+  const rv1::CarePlan& plan = care.plan();
+  html.Raw("<h2 class=\"nhsuk-heading-m\" id=\"plan\">The plan</h2>\n");
+  if (care.plan_version() == 0) {
+    html.Paragraph(care.offer() == rv1::PLAN_OFFER_UNSPECIFIED
+                       ? "There is no plan yet."
+                       : absl::StrCat("There is no plan yet. Offer: ",
+                                      absl::AsciiStrToLower(Words(care.offer(), "PLAN_OFFER_")),
+                                      ", ", ShownDate(care.offer_date()), "."));
+  } else {
+    Summary summary;
+    summary.Add("What matters", plan.what_matters().text());
+    summary.Add("Strengths", plan.strengths().text());
+    Html needs, goals, actions;
+    for (const rv1::Need& need : plan.needs()) {
+      AddItem(needs, need.text().text().empty() ? need.code() : need.text().text(), "");
+    }
+    for (const rv1::Goal& goal : plan.goals()) {
+      AddItem(goals, goal.description().text(),
+              Joined({Words(goal.status(), "GOAL_STATUS_"), OfTen("matters", goal.importance())}),
+              goal.outcome().text());
+    }
+    for (const rv1::Action& action : plan.actions()) {
+      AddItem(
+          actions, action.what().text(),
+          Joined(
+              {action.who().text(), action.when().text(),
+               action.due_date().empty() ? "" : absl::StrCat("by ", ShownDate(action.due_date())),
+               Words(action.status(), "ACTION_STATUS_"), OfTen("sure", action.confidence())}));
+    }
+    if (!needs.empty()) summary.Add("Needs", List(needs));
+    if (!goals.empty()) summary.Add("Goals", List(goals));
+    if (!actions.empty()) summary.Add("Actions", List(actions));
+    summary.Add("Agreed by", plan.agreement() == rv1::PLAN_AGREEMENT_NONE
+                                 ? absl::StrCat("Nobody: ", plan.not_agreed_reason().text())
+                                 : Joined({Words(plan.agreement(), "PLAN_AGREEMENT_"),
+                                           plan.representative().text()}));
+    summary.Add("Counts as personalised",
+                care.is_pcsp() ? "Yes: all five criteria hold" : "Not yet");
+    summary.Add("Next review",
+                Joined({ShownDate(care.next_review_date()), plan.review_worker_id()}));
+    summary.Add("Version", absl::StrCat(care.plan_version(), ", ", ShownTime(care.plan_time())));
+    summary.AddTo(html);
+  }
+  if (referral.measure_changes_size() == 0) return;
+  Summary changes;
+  for (const rv1::MeasureChange& change : referral.measure_changes()) {
+    changes.Add(CodeWords(change.measure()),
+                Joined({ChangeWords(change),
+                        absl::AsciiStrToLower(Words(change.direction(), "CHANGE_DIRECTION_"))}));
+  }
+  html.Raw("<h3 class=\"nhsuk-heading-s\">What changed</h3>\n");
+  changes.AddTo(html);
+}
+
 // Something that happened; `at` sorts.
 struct Step {
   std::string at;    // RFC 3339, or a date
@@ -462,6 +592,34 @@ Step EndOf(const rv1::Referral& referral) {
   return end;
 }
 
+void AddCareSteps(std::vector<Step>& steps, const rv1::CareRecord& care) {
+  if (care.plan_version() > 0) {
+    steps.push_back(StepAt(care.plan_time(), absl::StrCat("Plan, version ", care.plan_version())));
+  }
+  if (care.offer() != rv1::PLAN_OFFER_UNSPECIFIED) {
+    steps.push_back(
+        StepOn(care.offer_date(), "Offer of a plan", Words(care.offer(), "PLAN_OFFER_")));
+  }
+  for (const rv1::PlanReview& review : care.reviews()) {
+    steps.push_back(StepOn(review.date(), "Review of the plan",
+                           Joined({Words(review.kind(), "PLAN_REVIEW_KIND_"),
+                                   Words(review.outcome(), "PLAN_REVIEW_OUTCOME_")}),
+                           review.note().text()));
+  }
+  for (const rv1::PlanRisk& risk : care.risks()) {
+    const std::string kind = absl::AsciiStrToLower(Words(risk.risk().kind(), "RISK_KIND_"));
+    steps.push_back(StepAt(risk.add_time(), absl::StrCat("Risk ", kind),
+                           ByWhom(WhoOf(risk.added_by())), risk.risk().description().text()));
+    if (risk.end_date().empty()) continue;
+    steps.push_back(StepOn(risk.end_date(), absl::StrCat("Risk ", kind, " has ended"),
+                           ByWhom(WhoOf(risk.ended_by())), risk.end_reason().text()));
+  }
+  for (const rv1::RecordedMeasure& recorded : care.measures()) {
+    steps.push_back(StepOn(recorded.measure().date(), MeasureWords(recorded),
+                           Words(recorded.measure().point(), "MEASURE_POINT_")));
+  }
+}
+
 std::vector<Step> StepsOf(const rv1::Referral& referral) {
   std::vector<Step> steps;
   if (referral.has_submit_time()) {
@@ -500,6 +658,7 @@ std::vector<Step> StepsOf(const rv1::Referral& referral) {
                            absl::StrCat(StageWords(stall.stage()), " took longer than it may"),
                            absl::StrCat("Since ", ShownTime(stall.since_time()))));
   }
+  AddCareSteps(steps, referral.care());
   if (!referral.first_contact_date().empty()) {
     steps.push_back(StepOn(referral.first_contact_date(), "First contact: the work began"));
   }
@@ -533,6 +692,11 @@ void AddTimeline(Html& html, const rv1::Referral& referral) {
       .Link(absl::StrCat("/journeys/", referral.correlation_id()),
             "The whole journey, with budget and training")
       .Raw("</p>\n");
+}
+
+// A plan may be there.
+bool HasBegun(const rv1::Referral& referral) {
+  return !referral.first_contact_date().empty() || referral.has_care();
 }
 
 // The list that a referral is in, for this viewer.
@@ -615,6 +779,7 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
   AddActions(html, referral, viewer);
   html.Raw("</div>\n<div class=\"nhsuk-grid-column-two-thirds\">\n");
   AddPerson(html, person, now);
+  if (HasBegun(referral)) AddPlan(html, referral);
   AddReferral(html, referral, now);
   AddTimeline(html, referral);
   html.Raw("</div>\n</div>\n");
@@ -629,7 +794,8 @@ http::Response WorkFormPage(int status, const ShownForm& shown, const rv1::Refer
   const std::string path = ReferralPath(referral);
   Html html;
   html.Raw("<div class=\"nhsuk-grid-row\">\n<div class=\"nhsuk-grid-column-two-thirds\">\n");
-  AddErrorSummary(html, form.fields, shown.errors);
+  const std::vector<Field> fields = FieldsOf(form, referral, shown.values);
+  AddErrorSummary(html, fields, shown.errors);
   html.Raw("<h1 class=\"nhsuk-heading-l\"><span class=\"nhsuk-caption-l\">")
       .Text(name)
       .Raw("</span> ")
@@ -638,15 +804,10 @@ http::Response WorkFormPage(int status, const ShownForm& shown, const rv1::Refer
   if (*form.lead != '\0') html.Paragraph(form.lead);
   html.Raw("<form action=\"")
       .Text(absl::StrCat(path, "/", form.name))
-      .Raw("\" method=\"post\" novalidate>\n<input type=\"hidden\" name=\"request_id\" value=\"")
-      .Text(shown.request_id)
-      .Raw("\">\n");
-  if (form.checks_version) {
-    html.Raw("<input type=\"hidden\" name=\"version\" value=\"")
-        .Text(absl::StrCat(referral.version()))
-        .Raw("\">\n");
-  }
-  AddFields(html, form.fields, shown.values, shown.errors);
+      .Raw("\" method=\"post\" novalidate>\n");
+  AddHidden(html, "request_id", shown.request_id);
+  if (form.checks_version) AddHidden(html, "version", absl::StrCat(referral.version()));
+  AddFields(html, fields, shown.values, shown.errors);
   html.Raw("<button class=\"nhsuk-button\" type=\"submit\">")
       .Text(form.button)
       .Raw("</button>\n</form>\n</div>\n</div>\n");

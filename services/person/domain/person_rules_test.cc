@@ -609,6 +609,7 @@ TEST_F(PersonTest, ChainsOfMergesHaveAnEnd) {
   EXPECT_EQ(ContextOf(kOne).merged_into(), last);
 }
 
+// INV-171: a death of somebody unknown changes nothing.
 TEST_F(PersonTest, ADeathIsRecordedCorrectedAndWithdrawn) {
   EXPECT_THAT(journal.When(Death(kOne, "2025-03-01")),
               RefusedWith(StatusCode::kNotFound, "PERSON_NOT_FOUND"));

@@ -26,11 +26,20 @@ std::string StageName(v1::Stage stage) {
   return v1::Stage_Name(stage).substr(std::string_view("STAGE_").size());
 }
 
+// A plan may still be made.
+bool IsPlanAwaited(const v1::CareRecord& care) {
+  return care.offer() == v1::PLAN_OFFER_UNSPECIFIED || care.offer() == v1::PLAN_OFFER_UNDECIDED ||
+         care.offer() == v1::PLAN_OFFER_ACCEPTED;
+}
+
 // The stages with a limit that has not been found to be crossed; `all`: also those with one that
 // has.
 std::vector<Waiting> WaitingOf(const v1::ReferralState& state, bool all = false) {
   const v1::StageLimits& limits = state.terms().stage_limits();
+  const v1::CareRecord& care = state.care();
   std::vector<Waiting> waiting;
+  // INV-171: nobody is to call.
+  if (state.person_deceased()) return waiting;
   const auto add = [&](v1::Stage stage, const google::protobuf::Timestamp& since, int limit_days) {
     if (limit_days == 0) return;
     const bool said = std::ranges::any_of(state.stalls(), [&](const v1::Stall& stall) {
@@ -58,6 +67,11 @@ std::vector<Waiting> WaitingOf(const v1::ReferralState& state, bool all = false)
                 ? state.last_contact_time()
                 : state.active_time(),
             limits.last_contact_days());
+        if (care.plan_version() == 0) {
+          if (IsPlanAwaited(care)) add(v1::STAGE_PLAN, state.active_time(), limits.plan_days());
+        } else if (care.has_review_since_time()) {
+          add(v1::STAGE_REVIEW, care.review_since_time(), limits.review_days());
+        }
       }
       break;
     default:

@@ -135,6 +135,73 @@ TEST_F(ClockTest, StallIsSaidOncePerCrossing) {
   EXPECT_EQ(journal.Ask(get)->referral().stalls(0).stage(), v1::STAGE_TRIAGE);
 }
 
+// A service that wants a plan 10 days after the first contact, and its review 5 days after the day
+// that was planned, at the latest.
+class PlanClockTest : public ClockTest {
+ protected:
+  std::string ActiveWithPlanClock() {
+    v1::RegisterServiceRequest request = Register();
+    request.set_service_id(kOtherService);
+    request.mutable_description()->mutable_stage_limits()->set_plan_days(10);
+    request.mutable_description()->mutable_stage_limits()->set_review_days(kLimitDays);
+    Registered(request);
+    const std::string id = InTriage(Submit(kPerson, kOtherService));
+    EXPECT_THAT(journal.When(Accept(id)), IsDone());
+    EXPECT_THAT(journal.TimersOf(id), IsEmpty()) << "before the first contact there is no plan";
+    EXPECT_THAT(journal.When(Start(id)), IsDone());
+    return id;
+  }
+};
+
+TEST_F(PlanClockTest, PlanIsAwaitedFromTheFirstContact) {
+  const std::string id = ActiveWithPlanClock();
+  EXPECT_EQ(Waits(id), std::pair(std::string("PLAN"), 10));
+  journal.now += 4 * kDay;
+  ASSERT_THAT(journal.When(Contact(id, v1::CONTACT_OUTCOME_REACHED)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("PLAN"), 6));
+  ASSERT_THAT(journal.When(Offer(id, v1::PLAN_OFFER_DECLINED)), IsDone());
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty()) << "there will be none";
+  ASSERT_THAT(journal.When(Offer(id, v1::PLAN_OFFER_ACCEPTED)), IsDone());
+  const base::Timer timer = journal.TimersOf(id)[0];
+  journal.now = timer.due;
+  const auto events = Fire(id, timer);
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].referral_stalled().stage(), v1::STAGE_PLAN);
+  EXPECT_EQ(events[0].referral_stalled().days(), 10);
+  EXPECT_EQ(events[0].referral_stalled().worker_id(), "worker-1");
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty());
+  EXPECT_THAT(Fire(id, timer), IsEmpty()) << "once";
+}
+
+TEST_F(PlanClockTest, ReviewIsAwaitedFromThePlannedDayOrTheLast) {
+  const std::string id = ActiveWithPlanClock();
+  v1::RecordCarePlanRequest plan = Plan(id);
+  plan.mutable_plan()->set_planned_review_date("2025-04-17");
+  ASSERT_THAT(journal.When(plan), IsDone());
+  ASSERT_THAT(journal.TimersOf(id), SizeIs(1));
+  const base::Timer timer = journal.TimersOf(id)[0];
+  EXPECT_EQ(timer.name, "REVIEW");
+  EXPECT_EQ(timer.due, base::LondonStart("2025-04-17") + kLimitDays * kDay);
+  journal.now = timer.due + kDay;  // the service was not running
+  const auto events = Fire(id, timer);
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].referral_stalled().stage(), v1::STAGE_REVIEW);
+  EXPECT_EQ(events[0].referral_stalled().days(), 6);
+  EXPECT_THAT(Fire(id, timer), IsEmpty()) << "once";
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty());
+
+  // A review: the wait begins anew, from it when no day is planned.
+  ASSERT_THAT(journal.When(Review(id)), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("REVIEW"), 5));
+  v1::ReviewCarePlanRequest last = Review(id);
+  last.mutable_review()->set_outcome(v1::PLAN_REVIEW_OUTCOME_ENDS);
+  ASSERT_THAT(journal.When(last), IsDone());
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty()) << "the plan has ended";
+  plan.mutable_plan()->clear_planned_review_date();
+  ASSERT_THAT(journal.When(plan), IsDone());
+  EXPECT_EQ(Waits(id), std::pair(std::string("REVIEW"), 5)) << "a new version begins it again";
+}
+
 TEST_F(ClockTest, ServiceWithoutLimitsHasNoClock) {
   EXPECT_THAT(journal.TimersOf(Submitted(Submit(kPerson, kOtherService))), IsEmpty());
   EXPECT_THAT(journal.TimersOf(kService), IsEmpty());

@@ -84,6 +84,8 @@ std::string ServiceKey(std::string_view organisation, v1::ServiceKind kind) {
   return base::Key({organisation, v1::ServiceKind_Name(kind)});
 }
 
+std::string PersonKey(std::string_view person_id) { return base::Key({person_id}); }
+
 std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
                       v1::ReferralStatus status) {
   return base::Key({organisation, worker_id, StatusName(status)});
@@ -130,6 +132,11 @@ bool IsReferrer(const v1::ReferralState& state, const base::Caller& caller) {
 bool IsReceiver(const v1::ReferralState& state, const base::Caller& caller) {
   return caller.organisation == state.service().organisation() &&
          state.status() != v1::REFERRAL_STATUS_DRAFT;
+}
+
+bool IsShownToPerson(const v1::ReferralState& state) {
+  return state.status() != v1::REFERRAL_STATUS_DRAFT &&
+         state.status() != v1::REFERRAL_STATUS_ENTERED_IN_ERROR;
 }
 
 absl::Status ReferralNotFound() {

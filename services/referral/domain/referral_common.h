@@ -23,6 +23,7 @@ std::string OrganisationKey(std::string_view organisation, v1::ReferralStatus st
 std::string CaseloadKey(std::string_view organisation, std::string_view worker_id);
 // Either may be empty: of all organisations, of all kinds.
 std::string ServiceKey(std::string_view organisation, v1::ServiceKind kind);
+std::string PersonKey(std::string_view person_id);
 // The worker is empty for those of the pool.
 std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
                       v1::ReferralStatus status);
@@ -57,6 +58,10 @@ bool IsSocialPrescribing(const v1::ReceivingService& service);
 // alone (INV-21).
 bool IsReferrer(const v1::ReferralState& state, const base::Caller& caller);
 bool IsReceiver(const v1::ReferralState& state, const base::Caller& caller);
+
+// The person sees what was asked for them: no draft, and nothing that should never have been there,
+// which may be about somebody else.
+bool IsShownToPerson(const v1::ReferralState& state);
 
 // The referral that a command names. NOT_FOUND when there is none and when it is another
 // organisation's: the two answers are one, so that nobody learns whom others help.
@@ -106,6 +111,9 @@ base::Reads ReadsWithMessage(const Request& request) {
   }
   return reads;
 }
+
+// INV-51: what changed between the baseline and the latest follow-up after it, of each measure.
+std::vector<v1::MeasureChange> ChangesOf(const v1::CareRecord& care);
 
 // What an event keeps of the person's facts: the age as of today (INV-14), and no GP practice of a
 // restricted person (INV-139).

@@ -48,6 +48,11 @@ void ChangePriority(v1::ReferralState& state, v1::Priority to, const common::v1:
   state.set_priority(to);
 }
 
+// As the registry said when an event asked it, most of them not at all.
+void NoteDeath(v1::ReferralState& state, bool has_person, const common::v1::PersonContext& person) {
+  if (has_person) state.set_person_deceased(person.deceased());
+}
+
 void PutInCharge(v1::ReferralState& state, const std::string& worker_id) {
   state.set_worker_id(worker_id);
   if (worker_id.empty() || std::ranges::find(state.workers(), worker_id) != state.workers().end()) {
@@ -111,9 +116,11 @@ void Evolve(v1::ReferralState& state, const v1::ReferralSubmitted& event,
   *state.mutable_triage_time() = header.time();
   state.set_referring_organisation(event.referring_organisation());
   if (event.has_partner_message()) Keep(state, event.partner_message());
+  NoteDeath(state, event.has_person(), event.person());
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralDetailsProvided& event) {
+  NoteDeath(state, event.has_person(), event.person());
   MergeDetails(*state.mutable_details(), event.details());
   // Once the receiving service has decided on the priority, or on the referral, its own holds.
   if (event.details().priority() != v1::PRIORITY_UNSPECIFIED && !state.has_accept_time() &&
@@ -129,6 +136,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralAccepted& event,
   Become(state, v1::REFERRAL_STATUS_ACCEPTED, header);
   *state.mutable_accept_time() = header.time();
   state.clear_missing_items();
+  NoteDeath(state, event.has_person(), event.person());
   ChangePriority(state, event.priority(), event.comment(), header);
   if (event.has_comment()) *state.mutable_comment() = event.comment();
 }
@@ -172,6 +180,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralStarted& event,
   if (!state.has_active_time()) *state.mutable_active_time() = header.time();
   PutInCharge(state, event.worker_id());
   state.set_first_contact_date(event.first_contact_date());
+  NoteDeath(state, event.has_person(), event.person());
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralPaused& event,
@@ -276,6 +285,85 @@ void Evolve(v1::ReferralState& state, const v1::PersonSignposted& event,
   signpost.set_service_name(event.service_name());
   *signpost.mutable_signpost_time() = header.time();
   signpost.set_organisation(header.organisation());
+}
+
+void Evolve(v1::ReferralState& state, const v1::CarePlanOffered& event) {
+  state.mutable_care()->set_offer(event.offer());
+  state.mutable_care()->set_offer_date(event.date());
+}
+
+// The wait for the next review begins on the day that is planned for it, or else now.
+void AwaitReview(v1::CareRecord& care, const std::string& date,
+                 const common::v1::EventHeader& header) {
+  care.set_next_review_date(date);
+  google::protobuf::Timestamp& since = *care.mutable_review_since_time();
+  since = header.time();
+  if (date.empty()) return;
+  since.set_seconds(absl::ToUnixSeconds(base::LondonStart(date)));
+  since.set_nanos(0);
+}
+
+void Evolve(v1::ReferralState& state, const v1::CarePlanRecorded& event,
+            const common::v1::EventHeader& header) {
+  v1::CareRecord& care = *state.mutable_care();
+  *care.mutable_plan() = event.plan();
+  care.set_plan_version(event.plan_version());
+  *care.mutable_plan_time() = header.time();
+  care.set_is_pcsp(event.is_pcsp());
+  AwaitReview(care, event.plan().planned_review_date(), header);
+}
+
+void Evolve(v1::ReferralState& state, const v1::CarePlanReviewed& event,
+            const common::v1::EventHeader& header) {
+  v1::CareRecord& care = *state.mutable_care();
+  *care.add_reviews() = event.review();
+  for (const v1::GoalOutcome& outcome : event.review().goal_outcomes()) {
+    for (v1::Goal& goal : *care.mutable_plan()->mutable_goals()) {
+      if (goal.number() != outcome.goal_number()) continue;
+      goal.set_status(outcome.status());
+      if (HasWords(outcome.outcome())) *goal.mutable_outcome() = outcome.outcome();
+    }
+  }
+  AwaitReview(care, event.review().next_review_date(), header);
+  if (event.review().outcome() == v1::PLAN_REVIEW_OUTCOME_ENDS) care.clear_review_since_time();
+}
+
+void Evolve(v1::ReferralState& state, const v1::PlanRiskAdded& event,
+            const common::v1::EventHeader& header) {
+  v1::PlanRisk& risk = *state.mutable_care()->add_risks();
+  risk.set_number(event.number());
+  *risk.mutable_risk() = event.risk();
+  *risk.mutable_add_time() = header.time();
+  risk.set_added_by(header.caller());
+}
+
+// INV-46: it stays, with its end.
+void Evolve(v1::ReferralState& state, const v1::PlanRiskEnded& event,
+            const common::v1::EventHeader& header) {
+  for (v1::PlanRisk& risk : *state.mutable_care()->mutable_risks()) {
+    if (risk.number() != event.number()) continue;
+    risk.set_end_date(event.end_date());
+    *risk.mutable_end_reason() = event.reason();
+    risk.set_ended_by(header.caller());
+  }
+}
+
+void Evolve(v1::ReferralState& state, const v1::SharedDecisionRecorded& event,
+            const common::v1::EventHeader& header) {
+  auto& decisions = *state.mutable_care()->mutable_decisions();
+  const auto known =
+      std::ranges::find(decisions, event.decision().number(), &v1::SharedDecision::number);
+  v1::SharedDecision& decision = known == decisions.end() ? *decisions.Add() : *known;
+  decision = event.decision();
+  *decision.mutable_record_time() = header.time();
+}
+
+void Evolve(v1::ReferralState& state, const v1::MeasureRecorded& event,
+            const common::v1::EventHeader& header) {
+  v1::RecordedMeasure& measure = *state.mutable_care()->add_measures();
+  *measure.mutable_measure() = event.measure();
+  measure.set_pam_level(event.pam_level());
+  *measure.mutable_record_time() = header.time();
 }
 
 // INV-53: what is older than 12 months on the day of the event does not count any more.
@@ -412,6 +500,30 @@ void ReferralRules::Evolve(State& state, const Event& event) {
     case Event::kReferralStalled:
       referral::Evolve(state, event.referral_stalled(), header);
       break;
+    case Event::kCarePlanOffered:
+      referral::Evolve(state, event.care_plan_offered());
+      break;
+    case Event::kCarePlanRecorded:
+      referral::Evolve(state, event.care_plan_recorded(), header);
+      break;
+    case Event::kCarePlanReviewed:
+      referral::Evolve(state, event.care_plan_reviewed(), header);
+      break;
+    case Event::kPlanRiskAdded:
+      referral::Evolve(state, event.plan_risk_added(), header);
+      break;
+    case Event::kPlanRiskEnded:
+      referral::Evolve(state, event.plan_risk_ended(), header);
+      break;
+    case Event::kSharedDecisionRecorded:
+      referral::Evolve(state, event.shared_decision_recorded(), header);
+      break;
+    case Event::kMeasureRecorded:
+      referral::Evolve(state, event.measure_recorded(), header);
+      break;
+    case Event::kPersonDeathNoted:
+      state.set_person_deceased(event.person_death_noted().deceased());
+      break;
     case Event::EVENT_NOT_SET:
       FETTLE_CHECK(false, "the referral service knows every event of its own journal");
   }
@@ -440,6 +552,7 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
   for (const std::string& organisation : organisations) {
     list(kOrganisationIndex, OrganisationKey(organisation, state.status()));
   }
+  if (IsShownToPerson(state)) list(kPersonIndex, PersonKey(state.person_id()));
   // Those without a worker are in the pool when they wait for one.
   if (!state.worker_id().empty() || state.status() == v1::REFERRAL_STATUS_ACCEPTED) {
     list(kWorkerIndex, WorkerKey(receiver, state.worker_id(), state.status()));

@@ -45,7 +45,7 @@ TEST_F(SubmitTest, RecordsWhatWasAskedAndTheEvidence) {
   EXPECT_EQ(state.status(), v1::REFERRAL_STATUS_SUBMITTED);
   EXPECT_EQ(state.referring_organisation(), kPractice);
   EXPECT_EQ(state.priority(), v1::PRIORITY_ROUTINE);
-  EXPECT_EQ(ReferralRules::Index(state).size(), 3u) << "entries cost more than events";
+  EXPECT_EQ(ReferralRules::Index(state).size(), 4u) << "entries cost more than events";
   EXPECT_THAT(ReferralRules::Facts(done->events[0]), IsEmpty());
   EXPECT_THAT(ReferralRules::Subjects(state), ElementsAre(kPerson));
   EXPECT_THAT(journal.TimersOf(id), IsEmpty());

@@ -1,8 +1,9 @@
-// What the two organisations of a referral may see of it.
+// What the two organisations of a referral may see of it, and how it came to be so.
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "libs/base/status.h"
 #include "services/referral/domain/referral_common.h"
 #include "services/referral/domain/transitions.h"
@@ -31,6 +32,55 @@ absl::StatusOr<Found> Find(const base::Snapshot& snapshot, std::string_view refe
     found.state = state;
   }
   return found;
+}
+
+// An answer with the versions of a referral holds as much; one version more if it is the first. A
+// partner's body may be as large as a message.
+constexpr size_t kHistoryBytesMax = 1'000'000;
+// Read at a time: most events are small, and what is read in vain is read again.
+constexpr int kHistoryReadMax = 10;
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// Names of what an event brought. What the registry knew is evidence, and the partner's message has
+// a place of its own.
+void AddChanged(const Message& message, const std::string& prefix, v1::ReferralVersion& version) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->message_type() == v1::ReferralDetails::descriptor()) {
+      AddChanged(message.GetReflection()->GetMessage(message, field), field->name() + ".", version);
+      continue;
+    }
+    if (field->message_type() == v1::PartnerMessage::descriptor()) {
+      *version.mutable_partner_message() = static_cast<const v1::PartnerMessage&>(
+          message.GetReflection()->GetMessage(message, field));
+      continue;
+    }
+    if (field->message_type() == common::v1::PersonContext::descriptor() ||
+        field->message_type() == common::v1::OrganisationFact::descriptor()) {
+      continue;
+    }
+    version.add_changed(prefix + field->name());
+  }
+}
+
+v1::ReferralVersion VersionOf(const v1::ReferralEvent& event) {
+  const common::v1::EventHeader& header = event.header();
+  v1::ReferralVersion version;
+  version.set_version(header.version());
+  *version.mutable_time() = header.time();
+  version.set_caller(header.caller());
+  version.set_organisation(header.organisation());
+  version.set_role(header.role());
+  version.set_event_id(header.id());
+  const FieldDescriptor* brought = event.GetReflection()->GetOneofFieldDescriptor(
+      event, v1::ReferralEvent::descriptor()->FindOneofByName("event"));
+  if (brought == nullptr) return version;
+  version.set_event_type(brought->message_type()->name());
+  AddChanged(event.GetReflection()->GetMessage(event, brought), "", version);
+  return version;
 }
 
 // What a list shows.
@@ -66,6 +116,7 @@ v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
   referral.set_error_reason_code(state.error_reason_code());
   if (state.has_eligibility()) *referral.mutable_eligibility() = state.eligibility();
   *referral.mutable_stalls() = state.stalls();
+  referral.set_person_deceased(state.person_deceased());
   if (state.has_status_time()) *referral.mutable_status_time() = state.status_time();
   if (state.has_last_contact_time()) {
     *referral.mutable_last_contact_time() = state.last_contact_time();
@@ -135,6 +186,11 @@ absl::StatusOr<std::vector<StatusList>> ListsOf(const v1::ListReferralsRequest& 
   return unread;
 }
 
+absl::Status CheckPageSize(int page_size) {
+  if (page_size >= 0 && page_size <= kPageSizeMax) return absl::OkStatus();
+  return base::InvalidField("page.page_size", "PAGE_SIZE_NOT_VALID", "1 to 200, or 0 for 50");
+}
+
 }  // namespace
 
 absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapshot& snapshot,
@@ -157,6 +213,12 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
   }
   if (found.state->has_pause_note()) *referral.mutable_pause_note() = found.state->pause_note();
   if (found.state->has_terms()) *referral.mutable_terms() = found.state->terms();
+  if (found.state->has_care()) {
+    *referral.mutable_care() = found.state->care();
+    for (v1::MeasureChange& change : ChangesOf(found.state->care())) {
+      *referral.add_measure_changes() = std::move(change);
+    }
+  }
   response.set_position(snapshot.position());
   return response;
 }
@@ -166,11 +228,9 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
 absl::StatusOr<v1::ListReferralsResponse> ReferralRules::Answer(
     const base::Snapshot& snapshot, const v1::ListReferralsRequest& request,
     const base::Context& context) {
+  FETTLE_RETURN_IF_ERROR(CheckPageSize(request.page().page_size()));
   const int page_size =
       request.page().page_size() == 0 ? kPageSizeDefault : request.page().page_size();
-  if (page_size < 0 || page_size > kPageSizeMax) {
-    return base::InvalidField("page.page_size", "PAGE_SIZE_NOT_VALID", "1 to 200, or 0 for 50");
-  }
   if (request.pooled() &&
       (!request.worker_id().empty() || request.status() != v1::REFERRAL_STATUS_UNSPECIFIED)) {
     return base::InvalidField("pooled", "FILTERS_EXCLUDE_EACH_OTHER",
@@ -245,6 +305,47 @@ absl::StatusOr<v1::FindPartnerMessageResponse> ReferralRules::Answer(
       break;
     }
   }
+  return response;
+}
+
+// INV-158: every version, with the message that brought it. The receiving service does not see what
+// its referral was as a draft (INV-21).
+absl::StatusOr<v1::GetReferralHistoryResponse> ReferralRules::Answer(
+    const base::Snapshot& snapshot, const v1::GetReferralHistoryRequest& request,
+    const base::Context& context) {
+  FETTLE_RETURN_IF_ERROR(CheckPageSize(request.page().page_size()));
+  const int page_size =
+      request.page().page_size() == 0 ? kPageSizeDefault : request.page().page_size();
+  int64_t next = 1;  // the page token is the version that a page begins with
+  if (!request.page().page_token().empty() &&
+      (!absl::SimpleAtoi(request.page().page_token(), &next) || next < 1)) {
+    return BadPageToken();
+  }
+  FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, request.referral_id(), context.caller));
+  if (found.state == nullptr) return ReferralNotFound();
+
+  v1::GetReferralHistoryResponse response;
+  size_t bytes = 0;
+  bool full = false;
+  while (!full && next <= found.stream.version) {
+    FETTLE_ASSIGN_OR_RETURN(const auto events,
+                            snapshot.Events(request.referral_id(), next, kHistoryReadMax));
+    if (events.empty()) break;
+    for (const std::shared_ptr<const Message>& message : events) {
+      const auto& event = static_cast<const Event&>(*message);
+      if (!event.has_referral_drafted() || IsReferrer(*found.state, context.caller)) {
+        v1::ReferralVersion version = VersionOf(event);
+        bytes += version.ByteSizeLong();
+        full = response.versions_size() == page_size ||
+               (response.versions_size() > 0 && bytes > kHistoryBytesMax);
+        if (full) break;
+        *response.add_versions() = std::move(version);
+      }
+      next = event.header().version() + 1;
+    }
+  }
+  if (next <= found.stream.version) response.set_next_page_token(std::to_string(next));
+  response.set_position(snapshot.position());
   return response;
 }
 

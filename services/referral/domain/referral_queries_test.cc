@@ -1,11 +1,13 @@
 // What the two organisations of a referral may see of it.
 #include <algorithm>
+#include <set>
 
 #include "services/referral/domain/referral_testing.h"
 
 namespace fettle::referral {
 namespace {
 
+using base::IsDone;
 using base::RefusedField;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -271,6 +273,219 @@ TEST_F(QueriesTest, PooledAreThoseThatWaitForAWorker) {
   const auto caseload = journal.Holder(kCaseloadIndex, CaseloadKey(kProvider, "worker-1"));
   ASSERT_TRUE(caseload.has_value());
   EXPECT_THAT(journal.Ask(Get(*caseload)), RefusedNotFound());
+}
+
+// INV-158: every version of a case stays, with the message that brought it, for both organisations.
+TEST_F(QueriesTest, Inv158HistoryGivesEveryVersion) {
+  AsPartner();
+  v1::SubmitReferralRequest submit = Submit();
+  submit.set_intake(v1::INTAKE_BARS_INCOMPLETE_ALLOWED);
+  *submit.mutable_partner_message() = Message(1);
+  submit.mutable_partner_message()->mutable_body()->set_text("body 1");
+  const std::string id = Submitted(submit);
+  AsPartner();
+  for (int number : {2, 3, 4}) {
+    v1::ProvideMissingDetailsRequest update = Provide(id);
+    *update.mutable_partner_message() = Message(number);
+    update.mutable_partner_message()->mutable_body()->set_text(base::Concat("body ", number));
+    if (number == 3) update.mutable_details()->set_referral_date("2025-03-10");
+    ASSERT_THAT(journal.When(update), IsDone());
+  }
+  AsReceiver();
+  ASSERT_THAT(journal.When(Triage(id)), IsDone());
+
+  v1::GetReferralHistoryRequest request;
+  request.set_referral_id(id);
+  for (const bool receiver : {true, false}) {
+    receiver ? AsReceiver() : AsPartner();
+    const auto history = journal.Ask(request);
+    ASSERT_THAT(history, IsDone());
+    ASSERT_EQ(history->versions_size(), 5);
+    EXPECT_EQ(history->next_page_token(), "");
+    for (int i = 0; i < 4; ++i) {
+      const v1::ReferralVersion& version = history->versions(i);
+      EXPECT_EQ(version.version(), i + 1);
+      EXPECT_EQ(version.partner_message().request_id(), Message(i + 1).request_id());
+      EXPECT_EQ(version.partner_message().body().sealed(), base::Concat(kPerson, ":body ", i + 1));
+      EXPECT_EQ(version.organisation(), kPractice);
+    }
+    EXPECT_EQ(history->versions(0).event_type(), "ReferralSubmitted");
+    EXPECT_EQ(history->versions(0).caller(), "user:integrator-of-A81001");
+    EXPECT_THAT(history->versions(0).changed(), testing::Contains("details.reason"));
+    EXPECT_THAT(history->versions(0).changed(), testing::Not(testing::Contains("person")));
+    EXPECT_THAT(history->versions(2).changed(), ElementsAre("details.referral_date"));
+    EXPECT_EQ(history->versions(4).event_type(), "ReferralTriageStarted");
+    EXPECT_FALSE(history->versions(4).has_partner_message());
+  }
+  // In pages.
+  request.mutable_page()->set_page_size(2);
+  std::vector<int64_t> versions;
+  do {
+    const auto page = journal.Ask(request);
+    ASSERT_THAT(page, IsDone());
+    EXPECT_LE(page->versions_size(), 2);
+    for (const auto& version : page->versions()) versions.push_back(version.version());
+    request.mutable_page()->set_page_token(page->next_page_token());
+  } while (!request.page().page_token().empty());
+  EXPECT_THAT(versions, ElementsAre(1, 2, 3, 4, 5));
+  for (const char* token : {"x", "0", "-1"}) {
+    request.mutable_page()->set_page_token(token);
+    EXPECT_THAT(journal.Ask(request), RefusedField("page.page_token", "PAGE_TOKEN_NOT_VALID"));
+  }
+  request.clear_page();
+  request.mutable_page()->set_page_size(201);
+  EXPECT_THAT(journal.Ask(request), RefusedField("page.page_size", "PAGE_SIZE_NOT_VALID"));
+  request.clear_page();
+  AsStranger();
+  EXPECT_THAT(journal.Ask(request), RefusedNotFound());
+}
+
+TEST_F(QueriesTest, HistoryIsNoLargerThanAMessage) {
+  AsPartner();
+  v1::SubmitReferralRequest submit = Submit();
+  submit.set_intake(v1::INTAKE_BARS_INCOMPLETE_ALLOWED);
+  *submit.mutable_partner_message() = Message(1);
+  submit.mutable_partner_message()->mutable_body()->set_text(std::string(900'000, 'x'));
+  const std::string id = Submitted(submit);
+  AsPartner();
+  v1::ProvideMissingDetailsRequest update = Provide(id);
+  *update.mutable_partner_message() = Message(2);
+  *update.mutable_partner_message()->mutable_body() = submit.partner_message().body();
+  ASSERT_THAT(journal.When(update), IsDone());
+  v1::GetReferralHistoryRequest request;
+  request.set_referral_id(id);
+  auto page = journal.Ask(request);
+  ASSERT_THAT(page, IsDone());
+  EXPECT_EQ(page->versions_size(), 1);
+  EXPECT_EQ(page->next_page_token(), "2");
+  request.mutable_page()->set_page_token("2");
+  page = journal.Ask(request);
+  ASSERT_THAT(page, IsDone());
+  EXPECT_EQ(page->versions_size(), 1);
+  EXPECT_EQ(page->next_page_token(), "");
+}
+
+// INV-21: what was a draft stays its author's.
+TEST_F(QueriesTest, Inv21HistoryOfADraftIsItsAuthors) {
+  const std::string id = Drafted();
+  v1::GetReferralHistoryRequest request;
+  request.set_referral_id(id);
+  EXPECT_EQ(journal.Ask(request)->versions_size(), 1);
+  AsReceiver();
+  EXPECT_THAT(journal.Ask(request), RefusedNotFound());
+  AsReferrer();
+  ASSERT_THAT(journal.When(SubmitDraft(id)), IsDone());
+  EXPECT_EQ(journal.Ask(request)->versions_size(), 2);
+  AsReceiver();
+  const auto history = journal.Ask(request);
+  ASSERT_EQ(history->versions_size(), 1);
+  EXPECT_EQ(history->versions(0).event_type(), "ReferralSubmitted");
+}
+
+// The person's own view of their referral.
+class OwnViewTest : public ReferralTest {
+ protected:
+  void AsPerson(const std::string& person = kPerson) {
+    journal.caller = {.subject = person,
+                      .is_service = false,
+                      .organisation = "",
+                      .role = "person",
+                      .purpose = "own-care"};
+  }
+  auto Own(const std::string& id) {
+    v1::GetMyReferralRequest request;
+    request.set_referral_id(id);
+    return journal.Ask(request);
+  }
+  auto OwnList() { return journal.Ask(v1::ListMyReferralsRequest()); }
+};
+
+TEST_F(OwnViewTest, SaysInPlainWordsWhereItStandsAndWhatIsPlanned) {
+  v1::RegisterServiceRequest service = Register();
+  service.mutable_description()->set_target_wait_days(14);
+  Registered(service);
+  const std::string id = Submitted();
+  AsPerson();
+  auto own = Own(id);
+  ASSERT_THAT(own, IsDone());
+  EXPECT_EQ(own->referral().status_words(), "Your referral has arrived.");
+  EXPECT_EQ(own->referral().service_name(), "Harbour link workers");
+  EXPECT_EQ(own->referral().received_date(), kToday);
+  EXPECT_EQ(own->referral().first_contact_by_date(), "2025-03-31");
+  EXPECT_FALSE(own->referral().has_plan());
+
+  AsReceiver();
+  ASSERT_THAT(journal.When(Triage(id)), IsDone());
+  ASSERT_THAT(journal.When(Accept(id)), IsDone());
+  ASSERT_THAT(journal.When(Start(id)), IsDone());
+  v1::RecordContactRequest contact = Contact(id, v1::CONTACT_OUTCOME_REACHED);
+  contact.mutable_contact()->mutable_note()->set_text("seems low");
+  ASSERT_THAT(journal.When(contact), IsDone());
+  ASSERT_THAT(journal.When(AddRisk(id)), IsDone());
+  v1::RecordCarePlanRequest plan = Plan(id);
+  plan.mutable_plan()->set_planned_review_date("2025-06-17");
+  ASSERT_THAT(journal.When(plan), IsDone());
+  AsPerson();
+  own = Own(id);
+  ASSERT_THAT(own, IsDone());
+  const v1::MyReferral& referral = own->referral();
+  EXPECT_EQ(referral.worker_id(), "worker-1");
+  EXPECT_EQ(referral.accepted_date(), kToday);
+  EXPECT_EQ(referral.first_contact_date(), kToday);
+  EXPECT_EQ(referral.first_contact_by_date(), "");
+  EXPECT_EQ(referral.next_review_date(), "2025-06-17");
+  EXPECT_EQ(referral.plan().what_matters().sealed(), base::Concat(kPerson, ":my garden"));
+  ASSERT_EQ(referral.plan().goals_size(), 2);
+  EXPECT_EQ(referral.plan().actions(0).confidence(), 6);
+  EXPECT_EQ(referral.plan().date(), kToday);
+  for (const char* others : {"seems low", "steep stairs", "has not left the house", "Dr Ada"}) {
+    EXPECT_EQ(own->SerializeAsString().find(others), std::string::npos) << others;
+  }
+  AsReceiver();
+  ASSERT_THAT(journal.When(Complete(id)), IsDone());
+  AsPerson();
+  EXPECT_EQ(Own(id)->referral().closed_date(), kToday);
+  EXPECT_EQ(Own(id)->referral().next_review_date(), "");
+}
+
+// Every state that the person sees has words of its own.
+TEST_F(OwnViewTest, EveryStateHasWords) {
+  std::set<std::string> words;
+  for (int status = v1::REFERRAL_STATUS_DRAFT; status <= v1::ReferralStatus_MAX; ++status) {
+    journal.GivenState(
+        kNobody, StateIn(static_cast<v1::ReferralStatus>(status), kNobody, kPractice, kProvider));
+    AsPerson();
+    const auto own = Own(kNobody);
+    if (status == v1::REFERRAL_STATUS_DRAFT || status == v1::REFERRAL_STATUS_ENTERED_IN_ERROR) {
+      EXPECT_THAT(own, RefusedNotFound()) << status;
+      EXPECT_THAT(OwnList()->referrals(), IsEmpty()) << status;
+      continue;
+    }
+    ASSERT_THAT(own, IsDone()) << status;
+    EXPECT_TRUE(words.insert(own->referral().status_words()).second) << status;
+    EXPECT_NE(own->referral().next_words(), "") << status;
+    EXPECT_EQ(OwnList()->referrals_size(), 1) << status;
+  }
+}
+
+TEST_F(OwnViewTest, OnlyTheirOwnNewestFirst) {
+  const std::string first = Submitted();
+  const std::string second = Submitted(Submit(kPerson, kOtherService));
+  const std::string other = Submitted(Submit(kOtherPerson));
+  AsPerson();
+  auto list = OwnList();
+  ASSERT_THAT(list, IsDone());
+  ASSERT_EQ(list->referrals_size(), 2);
+  EXPECT_EQ(list->referrals(0).referral_id(), second);
+  EXPECT_EQ(list->referrals(1).referral_id(), first);
+  // Somebody else's, and none at all: one answer.
+  const auto of_other = Own(other);
+  const auto none = Own(kNobody);
+  EXPECT_THAT(of_other, RefusedNotFound());
+  EXPECT_EQ(of_other.status(), none.status());
+  AsPerson(kNobody);
+  EXPECT_THAT(OwnList()->referrals(), IsEmpty());
+  EXPECT_THAT(Own(first), RefusedNotFound());
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ enum ReferralIndex : int {
   kCaseloadIndex = 6,
   // All, an organisation's, and a kind's services of the directory, by name.
   kServiceIndex = 7,
+  // Person -> the referrals that the person may see, newest first.
+  kPersonIndex = 8,
 };
 
 // Messages of a partner about one referral: more are refused, so that its state stays small.
@@ -50,6 +52,13 @@ inline constexpr int kEligibilityVersionsMax = 100;
 // Workers who have been in charge of a referral: the first of more are forgotten.
 inline constexpr int kWorkersMax = 50;
 
+inline constexpr int kPlanReviewsMax = 30;
+inline constexpr int kPlanRisksMax = 50;
+inline constexpr int kSharedDecisionsMax = 5;
+inline constexpr int kMeasuresMax = 100;
+// A day may be planned this far ahead.
+inline constexpr int kPlannedMonthsMax = 24;
+
 // INV-29: days with an attempt before a referral is closed as no contact, where the service says
 // nothing else.
 inline constexpr int kNoContactDaysMin = 3;
@@ -60,7 +69,7 @@ struct ReferralRules {
   using Event = v1::ReferralEvent;
   using State = v1::ReferralState;
   static constexpr std::string_view kService = "referral";
-  static constexpr int64_t kCodeVersion = 3;
+  static constexpr int64_t kCodeVersion = 4;
 
   static base::Reads ReadsOf(const v1::SubmitReferralRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::ProvideMissingDetailsRequest& request,
@@ -101,6 +110,8 @@ struct ReferralRules {
   static base::Questions QuestionsOf(const v1::RegisterServiceRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::UpdateServiceRequest& request,
+                                     const base::View& view);
+  static base::Questions QuestionsOf(const v1::RecordContactRequest& request,
                                      const base::View& view);
   static base::Questions QuestionsOf(const v1::AcceptReferralRequest& request,
                                      const base::View& view);
@@ -191,6 +202,27 @@ struct ReferralRules {
   static Decided<v1::UpdateServiceResponse> Decide(const base::View& view,
                                                    const v1::UpdateServiceRequest& request,
                                                    const base::Context& context);
+  static Decided<v1::RecordPlanOfferResponse> Decide(const base::View& view,
+                                                     const v1::RecordPlanOfferRequest& request,
+                                                     const base::Context& context);
+  static Decided<v1::RecordCarePlanResponse> Decide(const base::View& view,
+                                                    const v1::RecordCarePlanRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::ReviewCarePlanResponse> Decide(const base::View& view,
+                                                    const v1::ReviewCarePlanRequest& request,
+                                                    const base::Context& context);
+  static Decided<v1::AddPlanRiskResponse> Decide(const base::View& view,
+                                                 const v1::AddPlanRiskRequest& request,
+                                                 const base::Context& context);
+  static Decided<v1::EndPlanRiskResponse> Decide(const base::View& view,
+                                                 const v1::EndPlanRiskRequest& request,
+                                                 const base::Context& context);
+  static Decided<v1::RecordSharedDecisionResponse> Decide(
+      const base::View& view, const v1::RecordSharedDecisionRequest& request,
+      const base::Context& context);
+  static Decided<v1::RecordMeasureResponse> Decide(const base::View& view,
+                                                   const v1::RecordMeasureRequest& request,
+                                                   const base::Context& context);
   // A stage has lasted as long as it may.
   static Decided<google::protobuf::Empty> Decide(const base::View& view, const base::TimerDue& due,
                                                  const base::Context& context);
@@ -217,6 +249,16 @@ struct ReferralRules {
   static absl::StatusOr<v1::ListServicesResponse> Answer(const base::Snapshot& snapshot,
                                                          const v1::ListServicesRequest& request,
                                                          const base::Context& context);
+
+  static absl::StatusOr<v1::GetReferralHistoryResponse> Answer(
+      const base::Snapshot& snapshot, const v1::GetReferralHistoryRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::ListMyReferralsResponse> Answer(
+      const base::Snapshot& snapshot, const v1::ListMyReferralsRequest& request,
+      const base::Context& context);
+  static absl::StatusOr<v1::GetMyReferralResponse> Answer(const base::Snapshot& snapshot,
+                                                          const v1::GetMyReferralRequest& request,
+                                                          const base::Context& context);
 
  private:
   static base::Questions WordsOf(const std::string& referral_id, const base::View& view);

@@ -226,6 +226,92 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
     request.set_reason_code("WRONG_PERSON");
     return request;
   }
+  v1::RecordPlanOfferRequest Offer(const std::string& id, v1::PlanOffer offer) const {
+    v1::RecordPlanOfferRequest request;
+    request.set_referral_id(id);
+    request.set_offer(offer);
+    request.set_date(journal.today());
+    return request;
+  }
+  // A plan with two goals and an action, of which all five criteria hold.
+  v1::RecordCarePlanRequest Plan(const std::string& id) const {
+    v1::RecordCarePlanRequest request;
+    request.set_referral_id(id);
+    v1::CarePlan& plan = *request.mutable_plan();
+    plan.mutable_what_matters()->set_text("my garden");
+    plan.mutable_strengths()->set_text("knows every plant");
+    plan.add_needs()->mutable_text()->set_text("company");
+    for (int number : {1, 2}) {
+      v1::Goal& goal = *plan.add_goals();
+      goal.set_number(number);
+      goal.mutable_description()->set_text("out of the house");
+      goal.set_importance(8);
+    }
+    v1::Action& action = *plan.add_actions();
+    action.mutable_what()->set_text("go to the allotment");
+    action.mutable_who()->set_text("Ada");
+    action.set_confidence(6);
+    action.set_goal_number(1);
+    plan.set_agreement(v1::PLAN_AGREEMENT_PERSON);
+    v1::PlanCriteria& criteria = *plan.mutable_criteria();
+    criteria.set_person_central(true);
+    criteria.set_conversation_held(true);
+    criteria.set_outcomes_agreed(true);
+    criteria.set_one_sharable_plan(true);
+    criteria.set_review_arranged(true);
+    criteria.set_date(journal.today());
+    return request;
+  }
+  v1::ReviewCarePlanRequest Review(const std::string& id) const {
+    v1::ReviewCarePlanRequest request;
+    request.set_referral_id(id);
+    request.mutable_review()->set_kind(v1::PLAN_REVIEW_KIND_FORMAL);
+    request.mutable_review()->set_date(journal.today());
+    request.mutable_review()->set_outcome(v1::PLAN_REVIEW_OUTCOME_CONTINUES);
+    request.mutable_review()->mutable_note()->set_text("goes well");
+    return request;
+  }
+  static v1::AddPlanRiskRequest AddRisk(const std::string& id) {
+    v1::AddPlanRiskRequest request;
+    request.set_referral_id(id);
+    request.mutable_risk()->set_kind(v1::RISK_KIND_ENVIRONMENT);
+    request.mutable_risk()->mutable_description()->set_text("steep stairs");
+    return request;
+  }
+  v1::EndPlanRiskRequest EndRisk(const std::string& id, int number) const {
+    v1::EndPlanRiskRequest request;
+    request.set_referral_id(id);
+    request.set_number(number);
+    request.set_end_date(journal.today());
+    request.mutable_reason()->set_text("there is a rail now");
+    return request;
+  }
+  static v1::RecordSharedDecisionRequest SharedDecision(const std::string& id) {
+    v1::RecordSharedDecisionRequest request;
+    request.set_referral_id(id);
+    v1::SharedDecision& decision = *request.mutable_decision();
+    decision.mutable_subject()->set_text("which group");
+    decision.mutable_what_matters()->set_text("to be outside");
+    v1::DecisionOption& option = *decision.add_options();
+    option.mutable_description()->set_text("the allotment");
+    option.add_risks()->set_text("rain");
+    option.add_benefits()->set_text("air");
+    return request;
+  }
+  v1::RecordMeasureRequest Measured(const std::string& id, v1::MeasurePoint point) const {
+    v1::RecordMeasureRequest request;
+    request.set_referral_id(id);
+    request.mutable_measure()->set_point(point);
+    request.mutable_measure()->set_date(journal.today());
+    return request;
+  }
+  v1::RecordMeasureRequest Pam(const std::string& id, v1::MeasurePoint point, int tenths,
+                               const std::string& version = "PAM-13") const {
+    v1::RecordMeasureRequest request = Measured(id, point);
+    request.mutable_measure()->mutable_pam()->set_score_tenths(tenths);
+    request.mutable_measure()->mutable_pam()->set_version(version);
+    return request;
+  }
   static v1::SubmitDraftRequest SubmitDraft(const std::string& id) {
     v1::SubmitDraftRequest request;
     request.set_referral_id(id);

@@ -48,6 +48,14 @@ absl::Status CheckComplete(const v1::ReferralState& state,
                       {{"missing_items", Joined(missing)}});
 }
 
+// INV-171: to accept a referral is to promise that somebody will be in touch.
+absl::Status CheckAlive(const common::v1::PersonContext& person) {
+  if (!person.deceased()) return absl::OkStatus();
+  return base::Refuse(absl::StatusCode::kFailedPrecondition, "PERSON_DECEASED",
+                      "the registry says that the person has died; RejectReferral closes the "
+                      "referral (INV-171)");
+}
+
 // INV-37: who changes the priority says why.
 absl::Status CheckPriority(const v1::ReferralState& state, v1::Priority priority,
                            const SealedText& comment) {
@@ -128,6 +136,7 @@ ReferralRules::Decided<v1::AcceptReferralResponse> ReferralRules::Decide(
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_ACCEPTED));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const common::v1::PersonContext& person = *context.evidence->Person(state->person_id());
+  FETTLE_RETURN_IF_ERROR(CheckAlive(person));
   FETTLE_RETURN_IF_ERROR(CheckComplete(*state, person));
   FETTLE_RETURN_IF_ERROR(CheckPriority(*state, request.priority(), request.comment()));
 
@@ -166,6 +175,7 @@ ReferralRules::Decided<v1::RecordTriageOutcomeResponse> ReferralRules::Decide(
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const common::v1::PersonContext& person = *context.evidence->Person(state->person_id());
   if (accepts) {
+    FETTLE_RETURN_IF_ERROR(CheckAlive(person));
     FETTLE_RETURN_IF_ERROR(CheckComplete(*state, person));
   } else {
     if (request.advice() == v1::ADVICE_UNSPECIFIED) {

@@ -47,6 +47,13 @@ base::Questions ReferralRules::QuestionsOf(const v1::StartReferralRequest& reque
   return questions;
 }
 
+base::Questions ReferralRules::QuestionsOf(const v1::RecordContactRequest& request,
+                                           const base::View& view) {
+  base::Questions questions = WordsOf(request.referral_id(), view);
+  if (!questions.seal_for.empty()) questions.people = {questions.seal_for};
+  return questions;
+}
+
 base::Questions ReferralRules::QuestionsOf(const v1::ResumeReferralRequest&, const base::View&) {
   return {};
 }
@@ -219,6 +226,14 @@ ReferralRules::Decided<v1::RecordContactResponse> ReferralRules::Decide(
   base::Decision<v1::RecordContactResponse> decision;
   *decision.Add<Event>(state->referral_id()).mutable_contact_recorded()->mutable_contact() =
       request.contact();
+  const common::v1::PersonContext& person = *context.evidence->Person(state->person_id());
+  if (person.deceased() == state->person_deceased()) return decision;
+  // INV-171
+  v1::PersonDeathNoted& noted =
+      *decision.Add<Event>(state->referral_id()).mutable_person_death_noted();
+  noted.set_deceased(person.deceased());
+  noted.set_death_date(person.death_date());
+  noted.set_person_version(person.version());
   return decision;
 }
 
