@@ -146,8 +146,8 @@ void AddInput(Html& html, const Field& field, const FormValues& values, std::str
     html.Raw("<textarea class=\"nhsuk-textarea").RawIf(!error.empty(), " nhsuk-textarea--error");
     html.Raw("\" rows=\"4\"");
   } else {
-    html.Raw("<input type=\"text\" class=\"nhsuk-input ");
-    html.RawIf(field.is_short, "nhsuk-input--width-5", "nhsuk-input--width-20");
+    html.Raw("<input type=\"text\" class=\"nhsuk-input");
+    html.RawIf(field.is_short, " nhsuk-input--width-5");
     html.RawIf(!error.empty(), " nhsuk-input--error").Raw("\"");
   }
   html.Raw(" autocomplete=\"off\" id=\"")

@@ -25,7 +25,7 @@ class PageFlow {
  public:
   struct Parts {
     std::unique_ptr<analytics::v1::AnalyticsService::Stub> analytics;
-    std::unique_ptr<WorkFlow> work;
+    std::unique_ptr<WorkFlow> work = nullptr;
     access::TokenVerifier* tokens = nullptr;
     journal::Journal* journal = nullptr;  // of refusals
     // Partners and browsers come over TLS: the cookie never goes without it.
