@@ -162,7 +162,7 @@ async function wholeDay(viewport, id, name) {
   assert.equal(await state(page), "Completed");
   assert.ok((await page.locator("ol").innerText()).includes("Connected to group: Sings in the choir"));
   await enter(page, "Sign out");
-  await visit(page, "/work", 401);
+  await visit(page, "/desk", 401);
   await page.context().close();
 }
 
@@ -173,7 +173,7 @@ describe("a whole day by the keyboard alone", () => {
 
 test("without JavaScript a form is filled, comes back, and is recorded", async () => {
   const page = await open("wendy", { javaScriptEnabled: false });
-  await page.goto(`${url}/work/referrals/${referrals.plain}/contact`);
+  await page.goto(`${url}/desk/referrals/${referrals.plain}/contact`);
   await page.keyboard.press("Tab");
   await page.getByLabel("Note").fill("Kept as it was typed\non two lines");
   await page.getByRole("button", { name: "Record the contact" }).press("Enter");
@@ -189,7 +189,7 @@ test("without JavaScript a form is filled, comes back, and is recorded", async (
 
 test("what is wrong is said at the top, names its field, and keeps what was typed", async () => {
   const page = await open("wendy", { viewport: PHONE });
-  const path = `/work/referrals/${referrals.wrong}`;
+  const path = `/desk/referrals/${referrals.wrong}`;
   await visit(page, `${path}/contact`);
   await type(page, "Month", "99");
   await type(page, "Note", "CANARY of the note");
@@ -226,7 +226,7 @@ const bodyOf = (page) => page.evaluate(() => Object.fromEntries(new FormData(doc
 
 test("a form that is sent twice has one effect", async () => {
   const page = await open("wendy");
-  const path = `/work/referrals/${referrals.twice}`;
+  const path = `/desk/referrals/${referrals.twice}`;
   await page.goto(`${url}${path}/contact`);
   await page.getByLabel("Video").press("Space");
   await page.getByLabel("Message left").press("Space");
@@ -262,7 +262,7 @@ test("a form that is sent twice has one effect", async () => {
 test("what somebody else changed meanwhile is not overwritten unseen", async () => {
   const page = await open("wendy");
   const colleague = await open("walter");
-  const path = `/work/referrals/${referrals.meanwhile}`;
+  const path = `/desk/referrals/${referrals.meanwhile}`;
   await page.goto(`${url}${path}/hand-over`);
   await page.getByLabel("Who is in charge").fill("zoe");
   await page.getByLabel("What must the next one know?").fill("Rings at noon");
@@ -282,7 +282,7 @@ test("what somebody else changed meanwhile is not overwritten unseen", async () 
 
 test("a form that another site sends changes nothing", async () => {
   const page = await open("wendy");
-  const path = `/work/referrals/${referrals.forged}`;
+  const path = `/desk/referrals/${referrals.forged}`;
   await page.goto(`${url}${path}/contact`);
   await page.getByLabel("Letter").press("Space");
   await page.getByLabel("Wrong details").press("Space");
@@ -301,26 +301,26 @@ test("a form that another site sends changes nothing", async () => {
 
 test("risks, restrictions and missing pages are shown as what they are", async () => {
   const page = await open("wendy", { viewport: PHONE });
-  await visit(page, `/work/referrals/${referrals.risky}`);
+  await visit(page, `/desk/referrals/${referrals.risky}`);
   const words = await page.locator("main").innerText();
   assert.match(words, /Risks and safeguarding/);
   assert.ok(words.includes("Do not visit <b>alone</b>"), "shown as text");
   assert.match(words, /Urgent/i);
-  await visit(page, `/work/referrals/${referrals.restricted}`);
+  await visit(page, `/desk/referrals/${referrals.restricted}`);
   const main = await page.locator("main").innerText();
   assert.match(main, /Restricted person/);
   assert.doesNotMatch(await page.content(), /0113 496 0123|Hidden Street/, "INV-139");
-  for (const path of ["/work/referrals/none", "/work/nothing", `/work/referrals/${referrals.risky}/nothing`,
-    "/work/referrals/11111111-1111-4111-8111-111111111111"]) {
+  for (const path of ["/desk/referrals/none", "/desk/nothing", `/desk/referrals/${referrals.risky}/nothing`,
+    "/desk/referrals/11111111-1111-4111-8111-111111111111"]) {
     await visit(page, path, 404);
   }
-  await visit(page, `/work/referrals/${referrals.risky}/complete`, 409);
+  await visit(page, `/desk/referrals/${referrals.risky}/complete`, 409);
   await page.context().close();
 });
 
 test("a list has pages, and each organisation and role sees its own", async () => {
   const page = await open("walter");
-  await visit(page, "/work");
+  await visit(page, "/desk");
   assert.equal(await page.locator("tbody tr").count(), 20);
   await enter(page, "Next page : 2 of 2");
   assert.ok((await page.locator("tbody tr").count()) >= 1);
@@ -328,18 +328,18 @@ test("a list has pages, and each organisation and role sees its own", async () =
   await page.context().close();
 
   const stranger = await open("stranger");
-  await visit(stranger, "/work/triage");
+  await visit(stranger, "/desk/triage");
   assert.match(await stranger.locator("main").innerText(), /No referral waits/);
-  await visit(stranger, `/work/referrals/${referrals.risky}`, 404);
+  await visit(stranger, `/desk/referrals/${referrals.risky}`, 404);
   await stranger.context().close();
   const trainer = await open("trainer");
-  await visit(trainer, "/work", 403);
+  await visit(trainer, "/desk", 403);
   await trainer.context().close();
 });
 
 test("a plan is recorded whole, is reviewed, and keeps the names of its goals", async () => {
   const page = await open("wendy");
-  const path = `/work/referrals/${referrals.planned}`;
+  const path = `/desk/referrals/${referrals.planned}`;
   const main = () => page.locator("main").innerText();
   const press = async (name) => {
     await page.getByRole("button", { name }).press("Enter");
@@ -429,7 +429,7 @@ test("a plan is recorded whole, is reviewed, and keeps the names of its goals", 
 
 test("a question goes to the referrer, who answers it", async () => {
   const page = await open("wendy");
-  const path = `/work/referrals/${referrals.asked}`;
+  const path = `/desk/referrals/${referrals.asked}`;
   await page.goto(`${url}${path}/triage`);
   await enter(page, "Start the triage");
   await enter(page, "Ask the referrer");

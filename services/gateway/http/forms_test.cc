@@ -166,7 +166,7 @@ TEST(Html, WordsKeepTheirLines) {
 TEST(Session, AFormComesFromAPageOfOurs) {
   const auto from = [](http::Headers headers) {
     headers.emplace_back("Host", "localhost:8080");
-    return IsFromElsewhere({"POST", "/work", std::move(headers), ""});
+    return IsFromElsewhere({"POST", "/desk", std::move(headers), ""});
   };
   EXPECT_FALSE(from({{"Sec-Fetch-Site", "same-origin"}}));
   EXPECT_FALSE(from({{"Origin", "http://localhost:8080"}}));

@@ -55,16 +55,16 @@ and the training of the people who make both work.</p>
 constexpr struct {
   std::string_view path, text;
 } kWays[] = {
-    {"/work", "My people"},
-    {"/work/triage", "Triage"},
-    {"/work/pool", "Waiting list"},
-    {"/work/new", "Refer"},
+    {"/desk", "My people"},
+    {"/desk/triage", "Triage"},
+    {"/desk/pool", "Waiting list"},
+    {"/desk/new", "Refer"},
 };
 
 void AddAccount(Html& html, const Viewer* viewer) {
   if (viewer == nullptr) {
     html.Raw(R"(<li class="nhsuk-header__account-item">)")
-        .Raw(R"(<a class="nhsuk-header__account-link" href="/work">Your work</a></li>)");
+        .Raw(R"(<a class="nhsuk-header__account-link" href="/desk">Your work</a></li>)");
   } else {
     html.Raw(R"(<li class="nhsuk-header__account-item">)")
         .Text(viewer->name.empty() ? viewer->subject : viewer->name)

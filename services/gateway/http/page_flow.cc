@@ -110,7 +110,7 @@ http::Response SeeOther(std::string location) {
 std::string HomeOf(const std::string& role) {
   const bool works_with_people =
       role == "link_worker" || role == "occupational_therapist" || role == "referrer";
-  return works_with_people ? "/work" : "/";
+  return works_with_people ? "/desk" : "/";
 }
 
 // A path of ours: what a form says must not lead to another site.

@@ -91,7 +91,7 @@ http::Response StartPage(const std::vector<Figure>& figures, std::string_view as
   }
   html.Raw("</ul>\n").Raw(R"(<h2>Your work</h2>
 <p>People in your charge, triage, and the waiting list of your organisation. You need to sign in to see them.</p>
-<p><a class="nhsuk-button" href="/work" draggable="false">Go to your work</a></p>
+<p><a class="nhsuk-button" href="/desk" draggable="false">Go to your work</a></p>
 <h2>Follow a journey</h2>
 <p>Every step of one person's way through referral, budget and payment carries the same correlation id. You need to
 sign in to see it.</p>

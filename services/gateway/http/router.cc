@@ -111,7 +111,7 @@ http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> re
     *route = "sign-out";
     co_return pages_->SignOut(*request);
   }
-  if ((path == "/work" || path.starts_with("/work/")) &&
+  if ((path == "/desk" || path.starts_with("/desk/")) &&
       (IsGet(*request) || request->method == "POST")) {
     *route = "work";
     co_return co_await pages_->Work(request);

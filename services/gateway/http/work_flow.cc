@@ -28,20 +28,20 @@ namespace {
 namespace rv1 = referral::v1;
 namespace pv1 = person::v1;
 
-constexpr std::string_view kWorkPath = "/work";
-constexpr std::string_view kReferralsPath = "/work/referrals/";
+constexpr std::string_view kWorkPath = "/desk";
+constexpr std::string_view kReferralsPath = "/desk/referrals/";
 constexpr int kPageSize = 200;
 
 constexpr WorkList kMine = {
-    .path = "/work",
+    .path = "/desk",
     .title = "My people",
     .lead = "What is due first stands first.",
     .none = "Nobody is in your charge. Take somebody from the waiting list."};
-constexpr WorkList kTriage = {.path = "/work/triage",
+constexpr WorkList kTriage = {.path = "/desk/triage",
                               .title = "Triage",
                               .lead = "Referrals to your organisation that nobody has decided on.",
                               .none = "No referral waits for a decision."};
-constexpr WorkList kPool = {.path = "/work/pool",
+constexpr WorkList kPool = {.path = "/desk/pool",
                             .title = "Waiting list",
                             .lead = "Accepted referrals that nobody is in charge of.",
                             .none = "Nobody waits for a worker."};
@@ -50,7 +50,7 @@ constexpr WorkList kPool = {.path = "/work/pool",
 std::string MethodOf(const http::Request& request) {
   const std::string_view path = request.Path();
   return absl::StrCat(request.method, " ",
-                      path.starts_with(kReferralsPath) ? "/work/referrals/<id>" : "/work");
+                      path.starts_with(kReferralsPath) ? "/desk/referrals/<id>" : "/desk");
 }
 
 absl::Status NotHere() {
@@ -309,7 +309,7 @@ WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const 
           "text/plain; charset=utf-8",
           "See other\n",
           {{"Location",
-            absl::StrCat("/work/referrals/", referral.referral_id(), "?done=", form.name)},
+            absl::StrCat("/desk/referrals/", referral.referral_id(), "?done=", form.name)},
            {"Cache-Control", "no-store"}}};
     }
     errors = ErrorsOf(FieldsOf(form, referral, values), values, answer.status());

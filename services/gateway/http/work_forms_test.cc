@@ -253,7 +253,7 @@ TEST(WorkPages, ShowWordsAsText) {
   for (const http::Response& page :
        {ReferralPage(referral, &person, FindWorkForm("contact"), viewer, kNow),
         ReferralPage(referral, nullptr, nullptr, viewer, kNow),
-        WorkListPage({"/work", "T", "L", "N"}, {{referral, kHostile}}, {}, viewer, kNow),
+        WorkListPage({"/desk", "T", "L", "N"}, {{referral, kHostile}}, {}, viewer, kNow),
         WorkFormPage(400,
                      {.form = *FindWorkForm("contact"),
                      .values = values,

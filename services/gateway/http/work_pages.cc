@@ -150,7 +150,7 @@ std::string Waiting(const rv1::Referral& referral, absl::Time now) {
 }
 
 std::string ReferralPath(const rv1::Referral& referral) {
-  return absl::StrCat("/work/referrals/", referral.referral_id());
+  return absl::StrCat("/desk/referrals/", referral.referral_id());
 }
 
 // A cell of a table that becomes a card on a narrow screen, where the heading stands beside it.
@@ -702,10 +702,10 @@ bool HasBegun(const rv1::Referral& referral) {
 // The list that a referral is in, for this viewer.
 std::pair<const char*, const char*> ListOf(const rv1::Referral& referral, const Viewer& viewer) {
   if (referral.worker_id() != viewer.subject && IsReceiver(referral, viewer)) {
-    if (referral.status() < rv1::REFERRAL_STATUS_ACCEPTED) return {"/work/triage", "Triage"};
-    if (referral.status() == rv1::REFERRAL_STATUS_ACCEPTED) return {"/work/pool", "Waiting list"};
+    if (referral.status() < rv1::REFERRAL_STATUS_ACCEPTED) return {"/desk/triage", "Triage"};
+    if (referral.status() == rv1::REFERRAL_STATUS_ACCEPTED) return {"/desk/pool", "Waiting list"};
   }
-  return {"/work", "My people"};
+  return {"/desk", "My people"};
 }
 
 }  // namespace
