@@ -80,6 +80,39 @@ class Journals {
     event.mutable_referral_rejected()->set_reason_code("OUT_OF_AREA");
     Add("referral", id, date + "T15:00:00Z", "ReferralRejected", "journey-" + id, event);
   }
+  void Decline(const std::string& id, const std::string& person, const std::string& icb,
+               const std::string& date) {
+    referral::v1::ReferralEvent event;
+    event.mutable_referral_declined()->set_decision_date(date);
+    Add("referral", id, date + "T15:00:00Z", "ReferralDeclined", "journey-" + id, event);
+    referral::v1::ReferralEvent code;
+    auto& declined = *code.mutable_social_prescribing_declined();
+    declined.set_snomed_code("871711000000103");
+    declined.set_person_id(person);
+    declined.set_icb(icb);
+    declined.set_date(date);
+    Add("referral", id, date + "T15:00:00Z", "SocialPrescribingDeclined", "journey-" + id, code);
+  }
+  // Takes a refusal back too.
+  void MarkInError(const std::string& id, const std::string& date) {
+    referral::v1::ReferralEvent event;
+    event.mutable_referral_entered_in_error()->set_reason_code("DUPLICATE");
+    Add("referral", id, date + "T16:00:00Z", "ReferralEnteredInError", "journey-" + id, event);
+    referral::v1::ReferralEvent code;
+    code.mutable_social_prescribing_retracted()->set_snomed_code("871711000000103");
+    Add("referral", id, date + "T16:00:00Z", "SocialPrescribingRetracted", "journey-" + id, code);
+  }
+  void Plan(const std::string& id, bool is_pcsp, const std::string& date) {
+    referral::v1::ReferralEvent event;
+    event.mutable_care_plan_recorded()->set_is_pcsp(is_pcsp);
+    event.mutable_care_plan_recorded()->mutable_plan()->mutable_criteria()->set_date(date);
+    Add("referral", id, date + "T15:00:00Z", "CarePlanRecorded", "journey-" + id, event);
+  }
+  void Review(const std::string& id, const std::string& date) {
+    referral::v1::ReferralEvent event;
+    event.mutable_care_plan_reviewed()->mutable_review()->set_date(date);
+    Add("referral", id, date + "T15:00:00Z", "CarePlanReviewed", "journey-" + id, event);
+  }
   void RequestBudget(const std::string& id, const std::string& person, const std::string& icb,
                      const std::string& date) {
     budget::v1::BudgetEvent event;
@@ -288,6 +321,73 @@ TEST_F(AnalyticsTest, PeopleReferred) {
   EXPECT_EQ(Value("SP1", "", "", /*national=*/true), "10");
   EXPECT_EQ(Value("SP1", "", "2026-03", /*national=*/true), "10");
   EXPECT_EQ(Value("SP1", "QAA", "", /*national=*/true), "10") << "an ICB is never national";
+}
+
+// INV-41, INV-42: distinct people of the financial year, however many codes they have; who declined
+// leaves the denominator, and never the numerator.
+TEST_F(AnalyticsTest, Inv42ReferredAndDeclinedOfTheYear) {
+  Journals all = Cohort();
+  for (int i = 1; i <= 8; ++i) {
+    const std::string referral = "d" + std::to_string(i);
+    all.Refer(referral, "e" + std::to_string(i), "QAA", "2026-02-01");
+    all.Decline(referral, "e" + std::to_string(i), "QAA", "2026-03-30");
+  }
+  // Referred in March, and declined something else in the same year and in the next.
+  all.Refer("d9", "p9", "QAA", "2026-03-02");
+  all.Decline("d9", "p9", "QAA", "2026-03-31");
+  all.Refer("d10", "p2", "QAA", "2026-04-02");
+  all.Decline("d10", "p2", "QAA", "2026-04-03");
+  // Entered in error.
+  all.Refer("d11", "e11", "QAA", "2026-03-02");
+  all.Decline("d11", "e11", "QAA", "2026-03-31");
+  all.MarkInError("d11", "2026-03-31");
+  ASSERT_NO_FATAL_FAILURE(Take(all));
+  const auto national = [&](const std::string& measure, const std::string& month) {
+    return Value(measure, "", month, /*national=*/true);
+  };
+  EXPECT_EQ(national("SP2_REFERRED", "2026-02"), "0");
+  EXPECT_EQ(national("SP2_REFERRED", "2026-03"), "10") << "9 of QAA and one of nowhere";
+  EXPECT_EQ(national("SP2_DECLINED", "2026-02"), "0");
+  EXPECT_EQ(national("SP2_DECLINED", "2026-03"), "8");
+  // A financial year begins in April: p1 was referred again, and p2 was not.
+  EXPECT_EQ(national("SP2_REFERRED", "2026-04"), "1");
+  EXPECT_EQ(national("SP2_DECLINED", "2026-04"), "1");
+  EXPECT_EQ(Value("SP2_REFERRED", "QAA", "2026-03"), "10");
+  EXPECT_EQ(Value("SP2_REFERRED", "QBB", "2026-03"), "0");
+  EXPECT_EQ(Value("SP2_REFERRED", "QBB", "2026-02"), "-") << "nothing had come yet";
+  EXPECT_EQ(Value("SP2_REFERRED", "QAA"), "none") << "of months only";
+  EXPECT_EQ(Value("SP1", "", "", /*national=*/true), "10") << "INV-40: a refusal is no referral";
+}
+
+// INV-43: all five criteria, of the version that is recorded last. INV-44: reviewed in the twelve
+// months up to the end of the month.
+TEST_F(AnalyticsTest, Inv43And44PlansThatCountAndWereReviewed) {
+  Journals all = Cohort();
+  for (int i = 1; i <= 9; ++i) {
+    const std::string referral = "r" + std::to_string(i);
+    all.Plan(referral, true, "2026-03-20");
+    all.Review(referral, "2026-04-30");
+  }
+  all.Plan("r1-again", true, "2026-04-21");  // p1 has one already
+  all.Plan("r9", false, "2026-05-01");
+  all.Plan("u1", false, "2026-03-25");
+  all.Plan("s1", true, "2026-06-01");
+  all.MarkInError("s1", "2026-06-02");
+  all.Review("r1", "2027-04-30");
+  ASSERT_NO_FATAL_FAILURE(Take(all));
+  const auto national = [&](const std::string& measure, const std::string& month) {
+    return Value(measure, "", month, /*national=*/true);
+  };
+  EXPECT_EQ(national("PCSP", "2026-03"), "8") << "r9 does not count any more";
+  EXPECT_EQ(national("PCSP", "2027-04"), "8");
+  EXPECT_EQ(national("PCSP1", "2026-03"), "0") << "no review yet";
+  EXPECT_EQ(national("PCSP1", "2026-04"), "8") << "on its last day";
+  EXPECT_EQ(national("PCSP1", "2027-03"), "8") << "11 months and a day before";
+  EXPECT_EQ(national("PCSP1", "2027-04"), "1")
+      << "2026-04-30 is twelve months before: not after it";
+  EXPECT_EQ(Value("PCSP", "QAA", "2026-03"), "10");
+  EXPECT_EQ(Value("PCSP", "QBB", "2026-06"), "0") << "entered in error";
+  EXPECT_EQ(Value("PCSP1", "QAA", "2027-04"), "*");
 }
 
 // INV-126: nothing recorded is missing, not zero.

@@ -23,6 +23,7 @@ namespace {
 
 enum class Kind {
   kCount,    // rows: people, things counted
+  kUpTo,     // the same, as of the end of each month; of no whole time
   kMoney,    // rows: people, pence
   kPercent,  // spend of allocation, as both are published; of the whole time only
   kMedian,   // rows: people, value, how often
@@ -74,6 +75,39 @@ constexpr const char* kWaits =
 constexpr const char* kAllocated = FETTLE_LEDGER("allocated_pence");
 constexpr const char* kSpent = FETTLE_LEDGER("spent_pence");
 
+// Every month from the first record of a referral to the last, so that what was so at the end of
+// one is told of the quiet ones too.
+#define FETTLE_MONTHS                                                                           \
+  "WITH RECURSIVE record(month) AS ("                                                           \
+  "SELECT substr(received_date, 1, 7) FROM referral UNION SELECT substr(date, 1, 7) FROM "      \
+  "counted UNION SELECT substr(date, 1, 7) FROM declined UNION SELECT substr(date, 1, 7) FROM " \
+  "plan UNION SELECT substr(date, 1, 7) FROM plan_review), "                                    \
+  "month(month) AS (SELECT min(month) FROM record HAVING count(*) > 0 "                         \
+  "UNION ALL SELECT substr(date(month || '-01', '+1 month'), 1, 7) FROM month "                 \
+  "WHERE month < (SELECT max(month) FROM record)) "
+
+// The first month of the financial year that the month is in.
+#define FETTLE_YEAR_START "(strftime('%Y', month.month || '-01', '-3 months') || '-04')"
+
+// Of `people`, which gives area, month, person: the people of each; where there have been referrals
+// and no such people, 0.
+#define FETTLE_PEOPLE_UP_TO(people)                                                                \
+  FETTLE_MONTHS "SELECT area, month, count(DISTINCT person), count(DISTINCT person) FROM (" people \
+                " UNION ALL SELECT a.area, month.month, NULL FROM month JOIN ("                    \
+                "SELECT $AREA AS area, min(substr(x.received_date, 1, 7)) AS since FROM referral " \
+                "x GROUP BY "                                                                      \
+                "1) a ON a.since <= month.month) GROUP BY 1, 2"
+
+#define FETTLE_OF_YEAR(table)                                                                      \
+  "SELECT $AREA AS area, month.month AS month, " FETTLE_PERSON " AS person FROM month JOIN " table \
+  " x ON substr(x.date, 1, 7) BETWEEN " FETTLE_YEAR_START " AND month.month" FETTLE_JOIN_ROOT
+
+#define FETTLE_WITH_PLAN(condition)                                        \
+  "SELECT $AREA AS area, month.month AS month, " FETTLE_PERSON             \
+  " AS person FROM month JOIN "                                            \
+  "plan p ON p.is_pcsp AND substr(p.date, 1, 7) <= month.month " condition \
+  " JOIN referral x ON x.id = p.referral" FETTLE_JOIN_ROOT
+
 constexpr Measure kMeasures[] = {
     {"SP1", "People referred to social prescribing (SNOMED CT 871731000000106), by first referral",
      1, v1::UNIT_PEOPLE, Kind::kCount, "referral",
@@ -82,6 +116,30 @@ constexpr Measure kMeasures[] = {
      " AS person FROM counted x" FETTLE_JOIN_ROOT "GROUP BY 1, 3 "
      "UNION ALL SELECT DISTINCT $AREA, substr(x.received_date, 1, $M), NULL FROM referral x) "
      "GROUP BY 1, 2"},
+    // INV-41, INV-42: a person who was referred and has declined counts as referred, in the
+    // numerator, and takes nobody out of the denominator.
+    {"SP2_REFERRED",
+     "People referred to social prescribing in the financial year up to the end of the month "
+     "(PC-01, "
+     "numerator)",
+     1, v1::UNIT_PEOPLE, Kind::kUpTo, "referral", FETTLE_PEOPLE_UP_TO(FETTLE_OF_YEAR("counted"))},
+    {"SP2_DECLINED",
+     "People who declined social prescribing in the financial year up to the end of the month and "
+     "were not referred in it (PC-01, out of the denominator)",
+     1, v1::UNIT_PEOPLE, Kind::kUpTo, "referral",
+     FETTLE_PEOPLE_UP_TO(
+         "SELECT * FROM (" FETTLE_OF_YEAR("declined") " EXCEPT " FETTLE_OF_YEAR("counted") ")")},
+    {"PCSP",
+     "People with a personalised care and support plan of which all five criteria hold, at the end "
+     "of the month",
+     1, v1::UNIT_PEOPLE, Kind::kUpTo, "referral", FETTLE_PEOPLE_UP_TO(FETTLE_WITH_PLAN(""))},
+    // INV-44: the twelve months that end with this one.
+    {"PCSP1", "Of these, people whose plan was reviewed in the 12 months before", 1,
+     v1::UNIT_PEOPLE, Kind::kUpTo, "referral",
+     FETTLE_PEOPLE_UP_TO(FETTLE_WITH_PLAN(
+         "AND EXISTS (SELECT 1 FROM plan_review v WHERE v.referral = p.referral AND "
+         "substr(v.date, 1, 7) BETWEEN substr(date(month.month || '-01', '-11 months'), 1, 7) AND "
+         "month.month)"))},
     {"SP4_RECEIVED", "Referrals received, by month received", 1, v1::UNIT_REFERRALS, Kind::kCount,
      "referral", FETTLE_REFERRALS("1")},
     {"SP4_CONTACTED", "Of the referrals received, those with a first contact", 1,
@@ -122,6 +180,11 @@ constexpr Measure kMeasures[] = {
 #undef FETTLE_PERSON
 #undef FETTLE_JOIN_ROOT
 #undef FETTLE_REFERRALS
+#undef FETTLE_MONTHS
+#undef FETTLE_YEAR_START
+#undef FETTLE_PEOPLE_UP_TO
+#undef FETTLE_OF_YEAR
+#undef FETTLE_WITH_PLAN
 #undef FETTLE_LEDGER
 
 struct Cell {
@@ -164,6 +227,7 @@ absl::Status ReadCells(sqlite::Database& db, Kind kind, const char* measure_sql,
 std::optional<std::string> Publish(Kind kind, const Cell& cell, bool national) {
   switch (kind) {
     case Kind::kCount:
+    case Kind::kUpTo:
       // Many referrals of few people tell as much about them as few.
       if (!national && cell.people > 0 && cell.people < kShownFrom) return kSuppressed;
       return Hes2018Count(cell.value, national);
@@ -223,8 +287,9 @@ class Answer {
  private:
   absl::Status Add(const Measure& measure) {
     const bool one_area = !request_.icb().empty();
-    const bool whole_time = request_.month().empty();
-    const bool months = (!whole_time || request_.by_month()) && measure.kind != Kind::kPercent;
+    const bool whole_time = request_.month().empty() && measure.kind != Kind::kUpTo;
+    const bool months =
+        (!request_.month().empty() || request_.by_month()) && measure.kind != Kind::kPercent;
     if (!whole_time && !months) return absl::OkStatus();
     FETTLE_ASSIGN_OR_RETURN(const Published published, PublishedOf(measure, whole_time, months));
     // Areas that have nothing are shown as such.
@@ -235,6 +300,7 @@ class Answer {
       areas.insert(kAllAreas);
     }
     for (const std::string& area : areas) {
+      if (request_.month().empty() && !whole_time) break;
       if (!published.contains({area, request_.month()})) {
         AddFigure(measure, area, request_.month(), std::nullopt);
       }
@@ -242,7 +308,9 @@ class Answer {
     for (const auto& [at, value] : published) {
       const auto& [area, month] = at;
       if (one_area && area != request_.icb()) continue;
-      if (whole_time ? month != kAllMonths && !months : month != request_.month()) continue;
+      if (request_.month().empty() ? month != kAllMonths && !months : month != request_.month()) {
+        continue;
+      }
       AddFigure(measure, area, month, value);
     }
     // Wholly in order of area and month, the missing ones among the others.

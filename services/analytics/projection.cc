@@ -63,6 +63,16 @@ constexpr const char* kInOrderOfComing = R"sql(
   CREATE INDEX journey_correlation ON journey(correlation);
 )sql";
 
+// Refusals, plans and their reviews. A plan is a row as it stands now; its area and person are
+// those of its referral.
+constexpr const char* kPlans = R"sql(
+  CREATE TABLE declined(referral TEXT PRIMARY KEY, person TEXT NOT NULL, icb TEXT NOT NULL,
+                        date TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE plan(referral TEXT PRIMARY KEY, is_pcsp INTEGER NOT NULL, date TEXT NOT NULL)
+    WITHOUT ROWID;
+  CREATE TABLE plan_review(referral TEXT, date TEXT, PRIMARY KEY(referral, date)) WITHOUT ROWID;
+)sql";
+
 absl::Time TimeOf(const common::v1::EventHeader& header) {
   return absl::FromUnixSeconds(header.time().seconds()) + absl::Nanoseconds(header.time().nanos());
 }
@@ -95,7 +105,7 @@ absl::Status NotAnEvent() {
 
 }  // namespace
 
-std::vector<const char*> Projection::Schema() const { return {kSchema, kInOrderOfComing}; }
+std::vector<const char*> Projection::Schema() const { return {kSchema, kInOrderOfComing, kPlans}; }
 
 absl::Status Projection::Open(sqlite::Database& db) {
   db_ = &db;
@@ -110,6 +120,12 @@ absl::Status Projection::Open(sqlite::Database& db) {
       {&s_.close_referral, "UPDATE referral SET closed_date=coalesce(closed_date, ?2) WHERE id=?1"},
       {&s_.retract, "DELETE FROM counted WHERE referral=?1"},
       {&s_.count, "INSERT OR IGNORE INTO counted(referral, person, icb, date) VALUES(?, ?, ?, ?)"},
+      {&s_.decline,
+       "INSERT OR IGNORE INTO declined(referral, person, icb, date) VALUES(?, ?, ?, ?)"},
+      {&s_.take_back_decline, "DELETE FROM declined WHERE referral=?1"},
+      {&s_.plan, "INSERT OR REPLACE INTO plan(referral, is_pcsp, date) VALUES(?, ?, ?)"},
+      {&s_.drop_plan, "DELETE FROM plan WHERE referral=?1"},
+      {&s_.review_plan, "INSERT OR IGNORE INTO plan_review(referral, date) VALUES(?, ?)"},
       {&s_.request_budget,
        "INSERT INTO budget(id, person, icb, requested_date) VALUES(?, ?, ?, ?)"},
       {&s_.activate_budget, "UPDATE budget SET start_date=coalesce(start_date, ?2) WHERE id=?1"},
@@ -231,15 +247,39 @@ absl::Status Projection::On(const Header& header, const referral::v1::ReferralEv
       return CloseReferral(header, event.referral_completed().closed_date());
     case E::kSocialPrescribingRetracted:
       // INV-39: what was entered in error was never counted.
+      if (event.social_prescribing_retracted().snomed_code() == nhs::kSocialPrescribingDeclined) {
+        return s_.take_back_decline.BindText(1, id).Run();
+      }
       if (event.social_prescribing_retracted().snomed_code() != nhs::kReferralToSocialPrescribing) {
         return absl::OkStatus();
       }
       return s_.retract.BindText(1, id).Run();
+    case E::kSocialPrescribingDeclined: {
+      const auto& declined = event.social_prescribing_declined();
+      return s_.decline.BindText(1, id)
+          .BindText(2, declined.person_id())
+          .BindText(3, declined.icb())
+          .BindText(4, declined.date())
+          .Run();
+    }
+    case E::kCarePlanRecorded: {
+      // INV-43: the version that is recorded last, whatever those before were.
+      const auto& recorded = event.care_plan_recorded();
+      const std::string date =
+          recorded.plan().has_criteria() ? recorded.plan().criteria().date() : DateOf(header);
+      return s_.plan.BindText(1, id).BindInt(2, recorded.is_pcsp() ? 1 : 0).BindText(3, date).Run();
+    }
+    case E::kCarePlanReviewed:
+      return s_.review_plan.BindText(1, id)
+          .BindText(2, event.care_plan_reviewed().review().date())
+          .Run();
+    case E::kReferralEnteredInError:
+      FETTLE_RETURN_IF_ERROR(s_.drop_plan.BindText(1, id).Run());
+      return CloseReferral(header, DateOf(header));
     case E::kReferralRejected:
     case E::kReferralWithdrawn:
     case E::kReferralDeclined:
     case E::kReferralClosedAsNoContact:
-    case E::kReferralEnteredInError:
       return CloseReferral(header, DateOf(header));
     case E::kReferralTriageStarted:
     case E::kReferralAccepted:
@@ -252,7 +292,6 @@ absl::Status Projection::On(const Header& header, const referral::v1::ReferralEv
     case E::kReferralPaused:
     case E::kReferralResumed:
     case E::kContactRecorded:
-    case E::kSocialPrescribingDeclined:
     case E::kPersonSignposted:
     case E::kCaseloadCounted:
     case E::kCaseloadWarningRaised:
@@ -260,8 +299,6 @@ absl::Status Projection::On(const Header& header, const referral::v1::ReferralEv
     case E::kServiceUpdated:
     case E::kReferralStalled:
     case E::kCarePlanOffered:
-    case E::kCarePlanRecorded:
-    case E::kCarePlanReviewed:
     case E::kPlanRiskAdded:
     case E::kPlanRiskEnded:
     case E::kSharedDecisionRecorded:

@@ -54,7 +54,7 @@ class Projection final : public journal::EventHandler {
   struct Statements {
     sqlite::Statement supersede, add_icb;
     sqlite::Statement receive_referral, locate_referral, start_referral, close_referral, count,
-        retract;
+        retract, decline, take_back_decline, plan, drop_plan, review_plan;
     sqlite::Statement request_budget, activate_budget, post;
     sqlite::Statement complete;
     sqlite::Statement add_step, read_total, put_total;

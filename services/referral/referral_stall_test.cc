@@ -110,7 +110,9 @@ class StallTest : public ReferralTest {
   void Run(int number, std::optional<v1::Stage> stage) {
     const std::string person = absl::StrCat("0196d5a0-0001-7000-8000-00000000", 1000 + number);
     v1::SubmitReferralResponse submitted;
-    submitted.ParseFromString(Do(Submit(person), kPractice, person));
+    const bool has_plan_clock = stage == v1::STAGE_PLAN || stage == v1::STAGE_REVIEW;
+    submitted.ParseFromString(
+        Do(Submit(person, has_plan_clock ? kOtherService : kService), kPractice, person));
     const std::string id = submitted.referral_id();
     if (stage) expected_[id] = *stage;
     if (stage == v1::STAGE_TRIAGE) return;
@@ -132,7 +134,13 @@ class StallTest : public ReferralTest {
     v1::StartReferralRequest start = Start(id);
     start.set_first_contact_date(base::LondonDate(clock_.Now()));
     Do(start, kProvider, person);
-    if (stage == v1::STAGE_LAST_CONTACT) return;
+    if (stage == v1::STAGE_LAST_CONTACT || stage == v1::STAGE_PLAN) return;
+    if (stage == v1::STAGE_REVIEW) {
+      v1::RecordCarePlanRequest plan = Plan(id);
+      plan.mutable_plan()->clear_criteria();
+      Do(plan, kProvider, person);
+      return;
+    }
     v1::CompleteReferralRequest complete = Complete(id);
     complete.set_closed_date(base::LondonDate(clock_.Now()));
     Do(complete, kProvider, person);
@@ -178,12 +186,20 @@ class StallTest : public ReferralTest {
 
 TEST_F(StallTest, OfAThousandExactlyThoseThatStayTooLong) {
   Do(Register(kLimitDays), kProvider, "");
+  // One that waits for plans and their reviews alone, so that each referral stalls once.
+  v1::RegisterServiceRequest with_plans = Register();
+  with_plans.set_service_id(kOtherService);
+  v1::StageLimits& limits = *with_plans.mutable_description()->mutable_stage_limits();
+  limits.set_plan_days(kLimitDays);
+  limits.set_review_days(kLimitDays);
+  Do(with_plans, kProvider, "");
   // Half of them come on the first day, half three days later.
   for (int wave = 0; wave < 2; ++wave) {
     for (int i = wave; i < kReferrals; i += 2) {
       const int nth = i * kStalled / kReferrals;
       const bool stalls = (i + 1) * kStalled / kReferrals > nth;
-      Run(i, stalls ? std::optional(static_cast<v1::Stage>(1 + nth % 4)) : std::nullopt);
+      Run(i,
+          stalls ? std::optional(static_cast<v1::Stage>(1 + nth % v1::Stage_MAX)) : std::nullopt);
     }
     clock_.Advance(3 * kDay);
   }

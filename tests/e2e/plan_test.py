@@ -1,4 +1,4 @@
-"""Real person and referral processes: the plan, measures, the history, the person's own view, a death."""
+"""Real processes: the plan, measures, the history, the person's own view, what analytics counts of it, a death."""
 import pathlib
 import signal
 import sys
@@ -6,8 +6,10 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fettle import Fettle, Refused, message, new_id  # noqa: E402
+from fettle import SERVICES, Fettle, Refused, message, new_id  # noqa: E402
 
+CATCH_UP_SECONDS_MAX = 30
+SHOWN, SUPPRESSED = 1, 2
 CRITERIA = ("person_central", "conversation_held", "outcomes_agreed", "one_sharable_plan", "review_arranged")
 BODIES = ["%d: " % n + "body " * 100_000 for n in range(4)]  # each half a message
 
@@ -16,7 +18,7 @@ class PlanTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.fettle = f = Fettle(services=("person", "referral")).__enter__()
+        cls.fettle = f = Fettle(services=SERVICES + ("audit", "analytics")).__enter__()
         f.seed()
         cls.today = time.strftime("%Y-%m-%d")
         cls.person = f.person(number="9990000018", born="1970-01-01")
@@ -147,7 +149,23 @@ class PlanTest(unittest.TestCase):
         mine = [h for h in reads if h.caller == f"user:{self.person}" and list(h.subjects) == [self.person]]
         self.assertGreaterEqual(len(mine), 2)
 
-    def test_4_inv_171_a_death_ends_what_is_asked_of_others(self):
+    def test_4_inv_43_44_analytics_counts_the_plan_and_its_review(self):
+        f, month = self.fettle, self.today[:7]
+        analyst = f.token("analyst", f.ICB, "ann")
+
+        def state(measure):
+            figures = f.call("analytics.GetFigures", {"measure_id": measure, "month": month}, analyst).figures
+            return {(figure.area_level, figure.area): (figure.state, figure.value) for figure in figures}
+
+        until = time.monotonic() + CATCH_UP_SECONDS_MAX
+        while time.monotonic() < until and "*" not in str(state("PCSP1")):
+            time.sleep(0.2)
+        for measure in ("SP2_REFERRED", "PCSP", "PCSP1"):
+            # One person: there, and not shown.
+            self.assertEqual([shown for at, shown in state(measure).items() if at[1] == f.ICB], [(SUPPRESSED, "*")], measure)
+        self.assertEqual([shown for at, shown in state("SP2_DECLINED").items() if at[1] == f.ICB], [(SHOWN, "0")])
+
+    def test_5_inv_171_a_death_ends_what_is_asked_of_others(self):
         f = self.fettle
         admin, death = f.token("administrator", f.ICB), {"death_date": self.today, "notification": "DEATH_NOTIFICATION_FORMAL"}
         self.refused("NOT_FOUND", "PERSON_NOT_FOUND", "person.RecordDeath", {**death, "person_id": new_id()},

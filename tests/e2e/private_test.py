@@ -116,15 +116,32 @@ class PrivateTest(unittest.TestCase):
         request["details"]["referrer"].update(name={"text": "Dr CANARYREFERRER"}, contact={"text": "CANARYCONTACT"})
         request["details"]["risks"] = [{"kind": "RISK_KIND_TO_SELF", "description": {"text": "CANARYRISK"}}]
         referral = self.call("referral.SubmitReferral", request, f.gp)
+        today, words = time.strftime("%Y-%m-%d"), {"text": "CANARYPLAN"}
         for rpc, more in (("StartTriage", {}), ("AcceptReferral", {"comment": {"text": "CANARYCOMMENT"}}),
-                          ("StartReferral", {"worker_id": "wendy", "first_contact_date": time.strftime("%Y-%m-%d")}),
-                          ("CompleteReferral", {"closed_date": time.strftime("%Y-%m-%d"), "outcomes": [
+                          ("StartReferral", {"worker_id": "wendy", "first_contact_date": today}),
+                          ("RecordCarePlan", {"plan": {
+                              "what_matters": words, "strengths": words, "needs": [{"text": words}],
+                              "goals": [{"number": 1, "description": words, "outcome": words, "importance": 1}],
+                              "actions": [{"what": words, "who": words, "when": words, "confidence": 1}],
+                              "agreement": "PLAN_AGREEMENT_NONE", "not_agreed_reason": words, "representative": words}}),
+                          ("ReviewCarePlan", {"review": {
+                              "kind": "PLAN_REVIEW_KIND_FORMAL", "date": today, "outcome": "PLAN_REVIEW_OUTCOME_ENDS", "note": words,
+                              "goal_outcomes": [{"goal_number": 1, "status": "GOAL_STATUS_ACHIEVED", "outcome": words}]}}),
+                          ("AddPlanRisk", {"risk": {"kind": "RISK_KIND_OTHER", "description": words}}),
+                          ("EndPlanRisk", {"number": 1, "end_date": today, "reason": words}),
+                          ("RecordSharedDecision", {"decision": {
+                              "subject": words, "what_matters": words, "decision": words,
+                              "options": [{"description": words, "risks": [words], "benefits": [words]}]}}),
+                          ("CompleteReferral", {"closed_date": today, "outcomes": [
                               {"code": "CONNECTED_TO_GROUP", "note": {"text": "CANARYNOTE"}}]})):
             self.call(f"referral.{rpc}", {"referral_id": referral.referral_id, **more}, f.link_worker)
         # Who may read them, reads them: the canaries were taken.
         shown = self.call("referral.GetReferral", {"referral_id": referral.referral_id}, f.link_worker).referral
         self.assertEqual(shown.details.reason.text.text, "CANARYWORDS")
         self.assertEqual(shown.comment.text, "CANARYCOMMENT")
+        self.assertEqual(shown.care.decisions[0].options[0].risks[0].text, "CANARYPLAN")
+        self.call("referral.GetMyReferral", {"referral_id": referral.referral_id}, f.token("person", f.PRACTICE, person))
+        self.call("referral.GetReferralHistory", {"referral_id": referral.referral_id}, f.link_worker)
         self.assertEqual(self.family_name_of(NUMBER), "CANARYFAMILY")
         return person, referral
 

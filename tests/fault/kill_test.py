@@ -128,6 +128,7 @@ class Load:
 
 class KillTest(unittest.TestCase):
 
+    # INV-165: state and event are in one transaction, and what is committed reaches Kafka.
     def test_r1_r4_nothing_acknowledged_is_lost_and_everybody_agrees(self):
         print(f"seed {SEED}", flush=True)
         chance = random.Random(SEED)

@@ -97,6 +97,15 @@ class TextTest(unittest.TestCase):
             self.assertEqual(len(text.faults_of(path, line)), 1, line)
         self.assertEqual(text.faults_of("x.md", "https://github.com/home/x and $ROOT/work/ and data/root/"), [])
 
+    def test_inv_50_no_question_of_the_instrument_and_no_scoring_table(self):
+        words = "one two three four five six seven eight".split()
+        known = frozenset((text.hash_of(words),))
+        self.assertEqual(len(text.instrument_faults("x.md", "zero One, two -- three four five\nsix seven eight nine.", known)), 1)
+        self.assertEqual(text.instrument_faults("x.md", "one two three five four six seven eight", known), [])
+        table = "constexpr std::array kPam" + "13Levels = {"
+        self.assertEqual(text.instrument_faults("x.cc", table + "471, 552, 725};"), [])
+        self.assertEqual(len(text.instrument_faults("x.cc", table + "0, 382, 402, 421};")), 1)
+
     def test_scripts_parse(self):
         self.assertEqual(len(text.syntax_faults("x.py", "def f(:\n")), 1)
         self.assertEqual(text.syntax_faults("tests/structure/tree.py", "x = 1\n"), [])

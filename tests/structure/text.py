@@ -1,5 +1,6 @@
 """What must not stand in any file of the repository, and scripts that do not parse. Prints each fault; exit 1 if there is one."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -23,6 +24,32 @@ BANNED = (
     ("a test that does not run", r"\.cc$", re.compile(r"\bDISABLE[D]_|GTEST_SKI[P]"), "a test that runs"),
     ("an unbounded C function", r"\.(h|cc)$", re.compile(r"\b(?:strcp[y]|strca[t]|sprint[f]|get[s]|strto[k]|ato[il])\("), "absl/strings"),
 )
+
+
+# INV-50: the questions of the Patient Activation Measure are licensed. Known by eight words of each, as a hash: the words
+# themselves must not stand here either.
+QUESTION_WORDS = 8
+QUESTIONS = frozenset((
+    "229894e19d03804f", "1025e18e9409940c",
+    "817c49e587c21e4c", "d9147ff76ab17f63",
+    "c6a8b161f22aebed", "d34b7a3c4a6c5528"))
+# Nor how it is scored: of its numbers only the lowest scores of three levels.
+PAM_NUMBERS_MAX = 3
+PAM_TABLE = re.compile(r"\bk?Pam\w*\s*(?:\[\w*\]\s*)?=\s*\{([^}]*)\}")
+
+
+def hash_of(words):
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
+
+
+def instrument_faults(path, text, questions=QUESTIONS):
+    words = re.findall(r"[a-z]+", text.lower())
+    faults = [f"{path}: a question of the Patient Activation Measure (INV-50)" for i in range(len(words) - QUESTION_WORDS + 1)
+              if hash_of(words[i:i + QUESTION_WORDS]) in questions]
+    for table in PAM_TABLE.finditer(text):
+        if len(re.findall(r"\d+", table.group(1))) > PAM_NUMBERS_MAX:
+            faults.append(f"{path}: a scoring table of the Patient Activation Measure (INV-50)")
+    return faults
 
 
 def is_nhs_number(digits):
@@ -71,7 +98,7 @@ def main():
     for path in files:
         text = read(path)
         if "\0" not in text:
-            faults += faults_of(path, text) + syntax_faults(path, text)
+            faults += faults_of(path, text) + instrument_faults(path, text) + syntax_faults(path, text)
     print("\n".join(faults))
     print(f"text: {len(files)} files, {len(faults)} faults")
     return bool(faults)

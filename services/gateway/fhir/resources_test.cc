@@ -42,6 +42,7 @@ std::string At(const boost::json::object& resource, std::string_view path) {
   return reader.Text(&value, path);
 }
 
+// INV-35
 TEST(StatusTable, Inv35EveryStateComesBackFromFhir) {
   for (int number = rv1::REFERRAL_STATUS_DRAFT; number <= rv1::REFERRAL_STATUS_ENTERED_IN_ERROR;
        ++number) {
@@ -67,6 +68,7 @@ TEST(StatusTable, Inv35TheStateComesBackFromTheResourcesThemselves) {
   }
 }
 
+// INV-36
 TEST(StatusTable, Inv36OnlyValuesOfR4) {
   const std::set<std::string> tasks = {"draft",    "requested", "received",  "accepted",
                                        "rejected", "ready",     "cancelled", "in-progress",

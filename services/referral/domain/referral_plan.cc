@@ -165,15 +165,14 @@ std::vector<Score> ScoresOf(const v1::Measure& measure) {
       const v1::Ons4& ons4 = measure.ons4();
       const auto add = [&](bool answered, const char* name, int answer, int better) {
         if (!answered) return;
-        scores.push_back({base::Concat(kOns4, "_", name),
-                          ons4.version() == v1::ONS4_VERSION_CHILD ? "CHILD" : "ADULT",
+        scores.push_back({name, ons4.version() == v1::ONS4_VERSION_CHILD ? "CHILD" : "ADULT",
                           int64_t{answer} * 1000, better});
       };
-      add(ons4.has_life_satisfaction(), "LIFE_SATISFACTION", ons4.life_satisfaction(), 1);
-      add(ons4.has_worthwhile(), "WORTHWHILE", ons4.worthwhile(), 1);
-      add(ons4.has_happy_yesterday(), "HAPPY_YESTERDAY", ons4.happy_yesterday(), 1);
+      add(ons4.has_life_satisfaction(), "ONS4_LIFE_SATISFACTION", ons4.life_satisfaction(), 1);
+      add(ons4.has_worthwhile(), "ONS4_WORTHWHILE", ons4.worthwhile(), 1);
+      add(ons4.has_happy_yesterday(), "ONS4_HAPPY_YESTERDAY", ons4.happy_yesterday(), 1);
       // INV-48
-      add(ons4.has_anxious_yesterday(), "ANXIOUS_YESTERDAY", ons4.anxious_yesterday(), -1);
+      add(ons4.has_anxious_yesterday(), "ONS4_ANXIOUS_YESTERDAY", ons4.anxious_yesterday(), -1);
       break;
     }
     case v1::Measure::kPam:
