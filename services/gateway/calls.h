@@ -62,7 +62,10 @@ http::Task<absl::StatusOr<Answered<Response>>> Ask(const CallContext& call, Star
       co_return answered;
     }
     const absl::Status refusal = rpc::FromGrpc(status);
-    const bool may_heal = absl::IsUnavailable(refusal) || absl::IsAborted(refusal);
+    // The caller knows an older version: the same request will not be taken the next time either.
+    const bool may_heal =
+        absl::IsUnavailable(refusal) ||
+        (absl::IsAborted(refusal) && base::ReasonOf(refusal) != "VERSION_MISMATCH");
     pause = std::max(pause, base::RetryAfterOf(refusal).value_or(absl::ZeroDuration()));
     if (!may_heal || attempt == kCallAttemptsMax || absl::Now() + pause >= call.deadline) {
       co_return refusal;

@@ -108,6 +108,11 @@ absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
   front.pages = std::make_unique<PageFlow>(
       PageFlow::Parts{.analytics = analytics::v1::AnalyticsService::NewStub(
                           rpc::MakeChannel(settings.analytics_target, identity)),
+                      .work = std::make_unique<WorkFlow>(WorkFlow::Parts{
+                          .referral = rpc::MakeChannel(settings.referral_target, identity),
+                          .person = rpc::MakeChannel(settings.person_target, identity),
+                          .tokens = &process.tokens(),
+                          .journal = &process.journal()}),
                       .tokens = &process.tokens(),
                       .journal = &process.journal(),
                       .secure_cookie = absl::StartsWith(settings.base_url, "https://"),

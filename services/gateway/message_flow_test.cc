@@ -782,12 +782,13 @@ TEST_F(MessageFlowTest, ReadsThatAreRefusedAskNobody) {
 }
 
 TEST_F(MessageFlowTest, SignInSetsACookieAndStaysHere) {
-  request_ = {"POST", "/sign-in", {}, "token=x.y.z&next=%2F"};
+  request_ = {"POST", "/sign-in", {{"Sec-Fetch-Site", "same-origin"}}, "token=x.y.z&next=%2F"};
   EXPECT_EQ(http::RunTask(router_->Handle(std::make_shared<http::Request>(request_))).status, 401);
   const std::string token = Token("RYE", "link_worker");
   for (const auto& [next, expected] :
-       {std::pair{"%2Fjourneys%2F1", "/journeys/1"}, std::pair{"%2F%2Fevil.example", "/"},
-        std::pair{"https%3A%2F%2Fevil.example", "/"}, std::pair{"%2F%5Cevil.example", "/"}}) {
+       {std::pair{"%2Fjourneys%2F1", "/journeys/1"}, std::pair{"%2F%2Fevil.example", "/desk"},
+        std::pair{"https%3A%2F%2Fevil.example", "/desk"},
+        std::pair{"%2F%5Cevil.example", "/desk"}}) {
     request_.body = absl::StrCat("token=+", token, "%0A&next=", next);
     const auto response = http::RunTask(router_->Handle(std::make_shared<http::Request>(request_)));
     EXPECT_EQ(response.status, 303);

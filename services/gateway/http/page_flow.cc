@@ -17,12 +17,12 @@
 #include "libs/base/uuid.h"
 #include "services/gateway/calls.h"
 #include "services/gateway/http/pages.h"
+#include "services/gateway/http/session.h"
 #include "services/gateway/refusals.h"
 
 namespace fettle::gateway {
 namespace {
 
-constexpr char kCookie[] = "fettle_token";
 constexpr std::string_view kJourneysPath = "/journeys/";
 constexpr char kJourneyMethod[] = "GET /journeys/<correlation id>";
 // How often those who wait for the first start page look whether it is made.
@@ -106,11 +106,18 @@ http::Response SeeOther(std::string location) {
   return {303, "text/plain; charset=utf-8", "See other\n", {{"Location", std::move(location)}}};
 }
 
+// Where a role begins its day.
+std::string HomeOf(const std::string& role) {
+  const bool works_with_people =
+      role == "link_worker" || role == "occupational_therapist" || role == "referrer";
+  return works_with_people ? "/desk" : "/";
+}
+
 // A path of ours: what a form says must not lead to another site.
-std::string OwnPath(const std::string& next) {
+std::string OwnPath(const std::string& next, const std::string& otherwise) {
   const bool is_own = next.starts_with('/') && !next.starts_with("//") &&
                       next.find_first_of("\\\r\n") == std::string::npos;
-  return is_own ? next : "/";
+  return is_own ? next : otherwise;
 }
 
 std::string Traceparent(const http::Request& request) {
@@ -190,10 +197,7 @@ http::Task<http::Response> PageFlow::MakeStart(std::shared_ptr<const http::Reque
 
 http::Task<http::Response> PageFlow::Journey(std::shared_ptr<const http::Request> request,
                                              std::string correlation_id) {
-  std::string bearer = CookieValue(*request, kCookie);
-  if (const auto header = request->Header("authorization")) {
-    bearer = header->starts_with("Bearer ") ? header->substr(7) : "";
-  }
+  const std::string bearer = TokenOf(*request);
   const auto claims = parts_.tokens->Verify(absl::StrCat("Bearer ", bearer));
   if (!base::IsUuid(correlation_id)) {
     if (claims.ok()) {
@@ -249,21 +253,40 @@ http::Task<http::Response> PageFlow::FindJourney(std::shared_ptr<const http::Req
   co_return co_await Journey(request, id);
 }
 
+std::string PageFlow::Cookie(const std::string& token) const {
+  return absl::StrCat(kSessionCookie, "=", token, "; Path=/; HttpOnly; SameSite=Strict",
+                      parts_.secure_cookie ? "; Secure" : "", token.empty() ? "; Max-Age=0" : "");
+}
+
 http::Response PageFlow::SignIn(const http::Request& request) const {
-  if (request.method != "POST") return SignInPage(200, "", "/");
-  const std::string next = OwnPath(FormField(request.body, "next"));
+  if (request.method != "POST") return SignInPage(200, "", "");
+  const std::string next = FormField(request.body, "next");
+  // Else a page of others could sign somebody in as somebody else.
+  if (IsFromElsewhere(request)) {
+    return SignInPage(403, "Sign in on this page, not on another one.", "");
+  }
   const std::string token(absl::StripAsciiWhitespace(FormField(request.body, "token")));
   const auto claims = parts_.tokens->Verify(absl::StrCat("Bearer ", token));
   if (!claims.ok()) {
     LogStranger("POST /sign-in", claims.status());
     return SignInPage(401, "That token is not good.", next);
   }
-  http::Response response = SeeOther(next);
-  response.headers.emplace_back(
-      "Set-Cookie", absl::StrCat(kCookie, "=", token, "; Path=/; HttpOnly; SameSite=Strict",
-                                 parts_.secure_cookie ? "; Secure" : ""));
+  http::Response response = SeeOther(OwnPath(next, HomeOf(claims->role)));
+  response.headers.emplace_back("Set-Cookie", Cookie(token));
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
+}
+
+http::Response PageFlow::SignOut(const http::Request& request) const {
+  if (IsFromElsewhere(request)) return SignInPage(403, "Sign out on a page of ours.", "");
+  http::Response response = SeeOther("/");
+  response.headers.emplace_back("Set-Cookie", Cookie(""));
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+http::Task<http::Response> PageFlow::Work(std::shared_ptr<const http::Request> request) {
+  co_return co_await parts_.work->Handle(request);
 }
 
 }  // namespace fettle::gateway

@@ -16,6 +16,7 @@
 #include "libs/http/message.h"
 #include "libs/http/task.h"
 #include "libs/journal/journal.h"
+#include "services/gateway/http/work_flow.h"
 
 namespace fettle::gateway {
 
@@ -24,6 +25,7 @@ class PageFlow {
  public:
   struct Parts {
     std::unique_ptr<analytics::v1::AnalyticsService::Stub> analytics;
+    std::unique_ptr<WorkFlow> work = nullptr;
     access::TokenVerifier* tokens = nullptr;
     journal::Journal* journal = nullptr;  // of refusals
     // Partners and browsers come over TLS: the cookie never goes without it.
@@ -51,8 +53,15 @@ class PageFlow {
   // The form, and what it sends: a good token becomes a cookie that scripts cannot read and other
   // sites cannot send.
   http::Response SignIn(const http::Request& request) const;
+  // Takes the cookie back.
+  http::Response SignOut(const http::Request& request) const;
+
+  // The pages below /work.
+  http::Task<http::Response> Work(std::shared_ptr<const http::Request> request);
 
  private:
+  // What keeps a token in the browser; without one, what makes it forget.
+  std::string Cookie(const std::string& token) const;
   // The start page as it was made last, if it may still be shown; else `ask` says whether the
   // caller is to make it anew.
   std::optional<http::Response> KeptStart(bool& ask);

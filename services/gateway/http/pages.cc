@@ -6,74 +6,6 @@
 namespace fettle::gateway {
 namespace {
 
-// Nothing from elsewhere is loaded or asked: not the fonts that the design system would fetch, no
-// script beside ours, no frame around us.
-constexpr char kContentSecurityPolicy[] =
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'";
-
-// HTML in the order in which it is read. Raw takes literals of this file, Text whatever is shown.
-class Html {
- public:
-  Html& Raw(const char* literal) {
-    text_ += literal;
-    return *this;
-  }
-  Html& Text(std::string_view text) {
-    text_ += EscapeHtml(text);
-    return *this;
-  }
-  std::string Take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
-constexpr char kHead[] = R"(<!DOCTYPE html>
-<html lang="en-GB">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-<link rel="icon" href="/assets/assets/images/favicon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/assets/nhsuk-frontend.min.css">
-<title>)";
-
-constexpr char kBody[] = R"( - Fettle</title>
-</head>
-<body>
-<a class="nhsuk-skip-link" href="#maincontent">Skip to main content</a>
-<header class="nhsuk-header">
-<div class="nhsuk-header__container nhsuk-width-container">
-<div class="nhsuk-header__service"><a class="nhsuk-header__service-name" href="/">Fettle</a></div>
-</div>
-</header>
-<div class="nhsuk-width-container">
-<main class="nhsuk-main-wrapper" id="maincontent">
-)";
-
-constexpr char kEnd[] = R"(</main>
-</div>
-<footer class="nhsuk-footer">
-<div class="nhsuk-width-container">
-<p class="nhsuk-body-s">Fettle runs the personalised care programme of a region: referrals, personal health budgets,
-and the training of the people who make both work.</p>
-</div>
-</footer>
-</body>
-</html>
-)";
-
-http::Response Page(int status, std::string_view title, std::string body) {
-  http::Response response;
-  response.status = status;
-  response.content_type = "text/html; charset=utf-8";
-  response.body = Html().Raw(kHead).Text(title).Raw(kBody).Take() + std::move(body) + kEnd;
-  response.headers = {{"Content-Security-Policy", kContentSecurityPolicy},
-                      {"Referrer-Policy", "no-referrer"},
-                      {"Cache-Control", "no-store"}};
-  return response;
-}
-
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -113,35 +45,21 @@ std::string_view PairValue(std::string_view list, char separator, std::string_vi
 
 }  // namespace
 
-std::string EscapeHtml(std::string_view text) {
-  std::string escaped;
-  escaped.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
-
 std::string FormField(std::string_view body, std::string_view name) {
   return DecodeForm(PairValue(body, '&', name));
+}
+
+std::vector<std::pair<std::string, std::string>> FormPairs(std::string_view body) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  while (!body.empty()) {
+    const size_t end = std::min(body.find('&'), body.size());
+    const std::string_view pair = body.substr(0, end);
+    body.remove_prefix(std::min(end + 1, body.size()));
+    const size_t equals = std::min(pair.find('='), pair.size());
+    if (equals == pair.size()) continue;
+    pairs.emplace_back(DecodeForm(pair.substr(0, equals)), DecodeForm(pair.substr(equals + 1)));
+  }
+  return pairs;
 }
 
 std::string CookieValue(const http::Request& request, std::string_view name) {
@@ -171,7 +89,10 @@ http::Response StartPage(const std::vector<Figure>& figures, std::string_view as
         .Text(figure.explanation)
         .Raw("</p></div></div></li>\n");
   }
-  html.Raw("</ul>\n").Raw(R"(<h2>Follow a journey</h2>
+  html.Raw("</ul>\n").Raw(R"(<h2>Your work</h2>
+<p>People in your charge, triage, and the waiting list of your organisation. You need to sign in to see them.</p>
+<p><a class="nhsuk-button" href="/desk" draggable="false">Go to your work</a></p>
+<h2>Follow a journey</h2>
 <p>Every step of one person's way through referral, budget and payment carries the same correlation id. You need to
 sign in to see it.</p>
 <form action="/journeys" method="get">
@@ -185,7 +106,7 @@ sign in to see it.</p>
 <p>Referrals of the Booking and Referral Standard (FHIR R4) come in at <code>POST /FHIR/R4/$process-message</code>.
 <a href="/FHIR/R4/metadata">The capability statement</a> says what is taken.</p>
 )");
-  return Page(200, "Personalised care in this region", html.Take());
+  return Page(200, "Personalised care in this region", std::move(html));
 }
 
 http::Response JourneyPage(std::string_view correlation_id, const std::vector<JourneyStep>& steps) {
@@ -205,16 +126,16 @@ http::Response JourneyPage(std::string_view correlation_id, const std::vector<Jo
     html.Raw("</li>\n");
   }
   html.Raw("</ol>\n");
-  return Page(200, "Journey", html.Take());
+  return Page(200, "Journey", std::move(html));
 }
 
 http::Response SignInPage(int status, std::string_view problem, std::string_view next) {
   Html html;
   if (!problem.empty()) {
-    html.Raw("<div class=\"nhsuk-error-summary\" role=\"alert\">")
-        .Raw("<h2 class=\"nhsuk-error-summary__title\">There is a problem</h2><p>")
+    html.Raw("<div class=\"nhsuk-error-summary\" tabindex=\"-1\" autofocus><div role=\"alert\">")
+        .Raw("<h2 class=\"nhsuk-error-summary__heading\">There is a problem</h2><p>")
         .Text(problem)
-        .Raw("</p></div>\n");
+        .Raw("</p></div></div>\n");
   }
   html.Raw(R"(<h1 class="nhsuk-heading-l">Sign in</h1>
 <form action="/sign-in" method="post">
@@ -227,17 +148,18 @@ http::Response SignInPage(int status, std::string_view problem, std::string_view
 <input type="hidden" name="next" value=")")
       .Text(next)
       .Raw("\">\n<button class=\"nhsuk-button\" type=\"submit\">Sign in</button>\n</form>\n");
-  return Page(status, "Sign in", html.Take());
+  return Page(status, "Sign in", std::move(html));
 }
 
-http::Response ProblemPage(int status, std::string_view title, std::string_view words) {
+http::Response ProblemPage(int status, std::string_view title, std::string_view words,
+                           const Viewer* viewer) {
   Html html;
   html.Raw("<h1 class=\"nhsuk-heading-l\">")
       .Text(title)
       .Raw("</h1>\n<p>")
       .Text(words)
       .Raw("</p>\n<p><a href=\"/\">Back to the start page</a></p>\n");
-  return Page(status, title, html.Take());
+  return Page(status, title, std::move(html), {.viewer = viewer});
 }
 
 }  // namespace fettle::gateway

@@ -5,9 +5,11 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libs/http/message.h"
+#include "services/gateway/http/html.h"
 
 namespace fettle::gateway {
 
@@ -31,12 +33,13 @@ http::Response StartPage(const std::vector<Figure>& figures, std::string_view as
 http::Response JourneyPage(std::string_view correlation_id, const std::vector<JourneyStep>& steps);
 // Asks for a token. `problem` is shown when one was refused; `next` is a path of ours.
 http::Response SignInPage(int status, std::string_view problem, std::string_view next);
-http::Response ProblemPage(int status, std::string_view title, std::string_view words);
+http::Response ProblemPage(int status, std::string_view title, std::string_view words,
+                           const Viewer* viewer = nullptr);
 
-// `&`, `<`, `>`, both quotes as entities.
-std::string EscapeHtml(std::string_view text);
 // The value of a field of an application/x-www-form-urlencoded body; empty when absent.
 std::string FormField(std::string_view body, std::string_view name);
+// All of them, in their order.
+std::vector<std::pair<std::string, std::string>> FormPairs(std::string_view body);
 // The value of a cookie; empty when absent.
 std::string CookieValue(const http::Request& request, std::string_view name);
 

@@ -107,6 +107,15 @@ http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> re
     *route = "sign-in";
     co_return pages_->SignIn(*request);
   }
+  if (path == "/sign-out" && request->method == "POST") {
+    *route = "sign-out";
+    co_return pages_->SignOut(*request);
+  }
+  if ((path == "/desk" || path.starts_with("/desk/")) &&
+      (IsGet(*request) || request->method == "POST")) {
+    *route = "work";
+    co_return co_await pages_->Work(request);
+  }
   co_return http::Response{404, "text/plain; charset=utf-8", "Not found\n", {}};
 }
 

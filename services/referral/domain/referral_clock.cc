@@ -1,5 +1,7 @@
 // Clocks that speak: a referral that stays in a stage longer than its service allows is said to
 // have stalled, once for each time.
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -30,8 +32,9 @@ bool IsPlanAwaited(const v1::CareRecord& care) {
          care.offer() == v1::PLAN_OFFER_ACCEPTED;
 }
 
-// The stages with a limit that has not been found to be crossed.
-std::vector<Waiting> WaitingOf(const v1::ReferralState& state) {
+// The stages with a limit that has not been found to be crossed; `all`: also those with one that
+// has.
+std::vector<Waiting> WaitingOf(const v1::ReferralState& state, bool all = false) {
   const v1::StageLimits& limits = state.terms().stage_limits();
   const v1::CareRecord& care = state.care();
   std::vector<Waiting> waiting;
@@ -42,7 +45,7 @@ std::vector<Waiting> WaitingOf(const v1::ReferralState& state) {
     const bool said = std::ranges::any_of(state.stalls(), [&](const v1::Stall& stall) {
       return stall.stage() == stage && TimeOf(stall.since_time()) == TimeOf(since);
     });
-    if (!said) waiting.push_back({stage, &since, limit_days});
+    if (all || !said) waiting.push_back({stage, &since, limit_days});
   };
   switch (state.status()) {
     case v1::REFERRAL_STATUS_SUBMITTED:
@@ -78,6 +81,15 @@ std::vector<Waiting> WaitingOf(const v1::ReferralState& state) {
 }
 
 }  // namespace
+
+void ShowDue(const v1::ReferralState& state, v1::Referral& referral) {
+  const std::vector<Waiting> waiting = WaitingOf(state, /*all=*/true);
+  const auto first = std::ranges::min_element(waiting, {}, &Waiting::due);
+  if (first == waiting.end()) return;
+  referral.set_due_stage(first->stage);
+  *referral.mutable_due_time() =
+      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(first->due()));
+}
 
 std::vector<base::Timer> ReferralRules::Timers(const State& state) {
   if (state.has_delivery_queue()) return QueueTimers(state.delivery_queue());

@@ -77,6 +77,32 @@ TEST_F(ClockTest, EachStageHasItsOwnBeginning) {
   EXPECT_THAT(journal.TimersOf(id), IsEmpty());
 }
 
+TEST_F(ClockTest, WhatIsDueIsShownAlsoWhenItIsOverdue) {
+  const std::string id = Submitted();
+  const auto due = [&] {
+    v1::GetReferralRequest get;
+    get.set_referral_id(id);
+    return journal.Ask(get)->referral();
+  };
+  EXPECT_EQ(due().due_stage(), v1::STAGE_TRIAGE);
+  EXPECT_EQ(TimeOf(due().due_time()), journal.TimersOf(id)[0].due);
+  Fire(id, journal.TimersOf(id)[0]);
+  EXPECT_THAT(journal.TimersOf(id), IsEmpty());
+  EXPECT_EQ(due().due_stage(), v1::STAGE_TRIAGE) << "it is still due";
+  ASSERT_THAT(journal.When(Triage(id)), IsDone());
+  ASSERT_THAT(journal.When(Accept(id)), IsDone());
+  v1::StartReferralRequest start = Start(id);
+  start.set_first_contact_date(journal.today());
+  ASSERT_THAT(journal.When(start), IsDone());
+  ASSERT_THAT(journal.When(Contact(id, v1::CONTACT_OUTCOME_REACHED)), IsDone());
+  EXPECT_EQ(due().due_stage(), v1::STAGE_LAST_CONTACT);
+  EXPECT_EQ(TimeOf(due().due_time()), TimeOf(due().last_contact_time()) + kLimitDays * kDay);
+  v1::CompleteReferralRequest complete = Complete(id);
+  complete.set_closed_date(journal.today());
+  ASSERT_THAT(journal.When(complete), IsDone());
+  EXPECT_FALSE(due().has_due_time());
+}
+
 TEST_F(ClockTest, StallIsSaidOncePerCrossing) {
   const std::string id = Submitted();
   const base::Timer timer = journal.TimersOf(id)[0];

@@ -35,6 +35,8 @@ std::string WorkerKey(std::string_view organisation, std::string_view worker_id,
 std::string_view StatusName(v1::ReferralStatus status);
 // The words are there; decide sees them sealed.
 inline bool HasWords(const common::v1::SealedText& text) { return !text.sealed().empty(); }
+// The stage that it waits in, and when its limit is crossed, whichever comes first.
+void ShowDue(const v1::ReferralState& state, v1::Referral& referral);
 // Later than today, beyond 5 minutes of a partner's clock running ahead (INV-31).
 bool IsFuture(std::string_view date, const base::Context& context);
 

@@ -176,6 +176,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralStarted& event,
   Become(state, v1::REFERRAL_STATUS_ACTIVE, header);
   state.clear_paused_from();
   state.clear_pause_reason_code();
+  state.clear_pause_note();
   if (!state.has_active_time()) *state.mutable_active_time() = header.time();
   PutInCharge(state, event.worker_id());
   state.set_first_contact_date(event.first_contact_date());
@@ -187,6 +188,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralPaused& event,
   Become(state, v1::REFERRAL_STATUS_PAUSED, header);
   state.set_paused_from(event.paused_from());
   state.set_pause_reason_code(event.reason_code());
+  if (event.has_note()) *state.mutable_pause_note() = event.note();
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralResumed&,
@@ -194,6 +196,7 @@ void Evolve(v1::ReferralState& state, const v1::ReferralResumed&,
   Become(state, v1::REFERRAL_STATUS_ACTIVE, header);
   state.clear_paused_from();
   state.clear_pause_reason_code();
+  state.clear_pause_note();
 }
 
 void Evolve(v1::ReferralState& state, const v1::ReferralCompleted& event,
@@ -218,6 +221,12 @@ void Evolve(v1::ReferralState& state, const v1::ContactRecorded& event) {
       TimeOf(contact.time()) > TimeOf(state.last_contact_time())) {
     *state.mutable_last_contact_time() = contact.time();
   }
+}
+
+void Evolve(v1::ReferralState& state, const v1::WorkerAssigned& event) {
+  PutInCharge(state, event.worker_id());
+  state.clear_hand_over_note();
+  if (event.has_note()) *state.mutable_hand_over_note() = event.note();
 }
 
 void Evolve(v1::ReferralState& state, const v1::ServiceRegistered& event,
@@ -453,7 +462,7 @@ void ReferralRules::Evolve(State& state, const Event& event) {
                      event.referral_priority_changed().reason(), header);
       break;
     case Event::kWorkerAssigned:
-      PutInCharge(state, event.worker_assigned().worker_id());
+      referral::Evolve(state, event.worker_assigned());
       break;
     case Event::kReferralPaused:
       referral::Evolve(state, event.referral_paused(), header);

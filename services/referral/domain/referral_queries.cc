@@ -117,6 +117,11 @@ v1::Referral Summary(const v1::ReferralState& state, int64_t version) {
   if (state.has_eligibility()) *referral.mutable_eligibility() = state.eligibility();
   *referral.mutable_stalls() = state.stalls();
   referral.set_person_deceased(state.person_deceased());
+  if (state.has_status_time()) *referral.mutable_status_time() = state.status_time();
+  if (state.has_last_contact_time()) {
+    *referral.mutable_last_contact_time() = state.last_contact_time();
+  }
+  ShowDue(state, referral);
   return referral;
 }
 
@@ -130,6 +135,8 @@ v1::Referral Whole(const v1::ReferralState& state, int64_t version) {
   *referral.mutable_contacts() = state.contacts();
   *referral.mutable_priority_changes() = state.priority_changes();
   *referral.mutable_signposts() = state.signposts();
+  if (state.has_hand_over_note()) *referral.mutable_hand_over_note() = state.hand_over_note();
+  if (state.has_pause_note()) *referral.mutable_pause_note() = state.pause_note();
   if (state.has_terms()) *referral.mutable_terms() = state.terms();
   if (state.has_care()) {
     *referral.mutable_care() = state.care();

@@ -76,6 +76,21 @@ TEST_F(QueriesTest, BothOrganisationsSeeAllOfIt) {
   }
 }
 
+// What the next worker must know, and why the work rests, can be read until it no longer holds.
+TEST_F(QueriesTest, NotesOfAHandOverAndOfAPauseAreShown) {
+  const std::string id = Active();
+  const auto shown = [&] { return journal.Ask(Get(id))->referral(); };
+  ASSERT_THAT(journal.When(HandOver(id, "worker-2")), base::IsDone());
+  EXPECT_THAT(shown().hand_over_note().sealed(), testing::StartsWith(kPerson));
+  v1::PauseReferralRequest pause = Pause(id);
+  pause.mutable_note()->set_text("in hospital");
+  ASSERT_THAT(journal.When(pause), base::IsDone());
+  EXPECT_EQ(shown().pause_note().sealed(), std::string(kPerson) + ":in hospital");
+  ASSERT_THAT(journal.When(Resume(id)), base::IsDone());
+  EXPECT_FALSE(shown().has_pause_note());
+  EXPECT_TRUE(shown().has_hand_over_note());
+}
+
 // A referral of others is as one that does not exist.
 TEST_F(QueriesTest, OthersSeeNothing) {
   const std::string id = Submitted();

@@ -79,7 +79,7 @@ struct ReferralRules {
   using Event = v1::ReferralEvent;
   using State = v1::ReferralState;
   static constexpr std::string_view kService = "referral";
-  static constexpr int64_t kCodeVersion = 3;
+  static constexpr int64_t kCodeVersion = 4;
 
   static base::Reads ReadsOf(const v1::SubmitReferralRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::ProvideMissingDetailsRequest& request,

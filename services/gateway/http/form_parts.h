@@ -1,0 +1,42 @@
+// What the tables of forms share. Not for others.
+#ifndef FETTLE_SERVICES_GATEWAY_HTTP_FORM_PARTS_H_
+#define FETTLE_SERVICES_GATEWAY_HTTP_FORM_PARTS_H_
+
+#include <google/protobuf/generated_enum_reflection.h>
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/gateway/http/work_forms.h"
+
+namespace fettle::gateway {
+
+// The forms of the care and support plan.
+std::vector<WorkForm> PlanForms();
+
+// Codes of the local list, with their words.
+std::vector<Option> Codes(std::initializer_list<const char*> codes);
+// Values of an enum of the contract, shown without their prefix.
+std::vector<Option> Names(std::string_view prefix, std::initializer_list<std::string_view> names);
+
+Field DateField(const char* name, const char* path, const char* label, const char* needed);
+Field NoteField(const char* label, const char* hint = "", const char* path = "note");
+
+bool IsUnderWay(const referral::v1::Referral& referral);
+bool HadFirstContact(const referral::v1::Referral& referral);
+
+// The value of an enum by its full name; 0 when there is none, which a service refuses where it
+// needs one.
+template <class Enum>
+Enum Parsed(const std::string& name) {
+  Enum value = Enum();
+  google::protobuf::internal::ParseNamedEnum(google::protobuf::GetEnumDescriptor<Enum>(), name,
+                                             &value);
+  return value;
+}
+
+}  // namespace fettle::gateway
+
+#endif  // FETTLE_SERVICES_GATEWAY_HTTP_FORM_PARTS_H_

@@ -1,0 +1,406 @@
+#include "services/gateway/http/work_flow.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "libs/base/check.h"
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+#include "libs/base/text.h"
+#include "libs/base/trace.h"
+#include "libs/base/uuid.h"
+#include "services/gateway/http/pages.h"
+#include "services/gateway/http/session.h"
+#include "services/gateway/refusals.h"
+
+namespace fettle::gateway {
+namespace {
+
+namespace rv1 = referral::v1;
+namespace pv1 = person::v1;
+
+constexpr std::string_view kWorkPath = "/desk";
+constexpr std::string_view kReferralsPath = "/desk/referrals/";
+constexpr int kPageSize = 200;
+
+constexpr WorkList kMine = {
+    .path = "/desk",
+    .title = "My people",
+    .lead = "What is due first stands first.",
+    .none = "Nobody is in your charge. Take somebody from the waiting list."};
+constexpr WorkList kTriage = {.path = "/desk/triage",
+                              .title = "Triage",
+                              .lead = "Referrals to your organisation that nobody has decided on.",
+                              .none = "No referral waits for a decision."};
+constexpr WorkList kPool = {.path = "/desk/pool",
+                            .title = "Waiting list",
+                            .lead = "Accepted referrals that nobody is in charge of.",
+                            .none = "Nobody waits for a worker."};
+
+// For access records: paths as README.md has them.
+std::string MethodOf(const http::Request& request) {
+  const std::string_view path = request.Path();
+  return absl::StrCat(request.method, " ",
+                      path.starts_with(kReferralsPath) ? "/desk/referrals/<id>" : "/desk");
+}
+
+absl::Status NotHere() {
+  return base::Refuse(absl::StatusCode::kNotFound, "PAGE_NOT_FOUND", "there is no such page");
+}
+
+int HttpStatusOf(const absl::Status& refusal) {
+  switch (refusal.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+      return 409;
+    default:
+      return 503;
+  }
+}
+
+// A page for what no form can say.
+http::Response Problem(const absl::Status& refusal, const Viewer& viewer) {
+  switch (HttpStatusOf(refusal)) {
+    case 403:
+      return ProblemPage(403, "Not for your role",
+                         "Your token's role may not see this. Sign in with another one.", &viewer);
+    case 404:
+      return ProblemPage(404, "Not found",
+                         "There is nothing here, or nothing that your organisation may see.",
+                         &viewer);
+    case 409:
+    case 400:
+      return ProblemPage(HttpStatusOf(refusal), "This cannot be done now",
+                         "The referral is in a state that does not allow it. Go back and look at "
+                         "what is new.",
+                         &viewer);
+    default:
+      base::Log(base::Level::kWarning, "a page could not be made",
+                {{"reason", base::ReasonOf(refusal)}});
+      return ProblemPage(503, "This cannot be shown now", "Load the page again in a while.",
+                         &viewer);
+  }
+}
+
+std::string QueryField(const http::Request& request, std::string_view name) {
+  const std::string_view target(request.target);
+  const size_t query = target.find('?');
+  return query == std::string_view::npos ? "" : FormField(target.substr(query + 1), name);
+}
+
+using Requests = std::vector<rv1::ListReferralsRequest>;
+
+Requests OfWorker(const Viewer& viewer) {
+  Requests requests(1);
+  requests[0].set_worker_id(viewer.subject);
+  return requests;
+}
+
+Requests Undecided() {
+  Requests requests;
+  for (const rv1::ReferralStatus status :
+       {rv1::REFERRAL_STATUS_SUBMITTED, rv1::REFERRAL_STATUS_IN_TRIAGE,
+        rv1::REFERRAL_STATUS_INFO_REQUESTED}) {
+    requests.emplace_back().set_status(status);
+  }
+  return requests;
+}
+
+Requests Pooled() {
+  Requests requests(1);
+  requests[0].set_pooled(true);
+  return requests;
+}
+
+// The one rpc that takes this request.
+const google::protobuf::MethodDescriptor& RpcOf(const google::protobuf::Message& request) {
+  const google::protobuf::Descriptor* type = request.GetDescriptor();
+  for (int s = 0; s < type->file()->service_count(); ++s) {
+    const google::protobuf::ServiceDescriptor& service = *type->file()->service(s);
+    for (int m = 0; m < service.method_count(); ++m) {
+      if (service.method(m)->input_type() == type) return *service.method(m);
+    }
+  }
+  FETTLE_CHECK(false, "every request stands in the file of its service");
+  return *type->file()->service(0)->method(0);
+}
+
+std::string BytesOf(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) return bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+WorkFlow::WorkFlow(Parts parts)
+    : parts_(std::move(parts)),
+      referral_(rv1::ReferralService::NewStub(parts_.referral)),
+      person_(pv1::PersonService::NewStub(parts_.person)) {}
+
+http::Task<http::Response> WorkFlow::Handle(std::shared_ptr<const http::Request> request) {
+  const std::string token = TokenOf(*request);
+  const auto claims = parts_.tokens->Verify(absl::StrCat("Bearer ", token));
+  const bool is_post = request->method == "POST";
+  if (!claims.ok()) {
+    if (!token.empty()) LogStranger(MethodOf(*request), claims.status());
+    co_return SignInPage(401, token.empty() ? "" : "Your token is not good any more.",
+                         is_post ? kWorkPath : std::string_view(request->target));
+  }
+  const Session session{
+      .request = request,
+      .viewer = {.subject = claims->subject,
+                 .name = claims->user_name,
+                 .organisation = claims->organisation,
+                 .role = claims->role},
+      .call = {.bearer = token,
+               .traceparent = base::ChildTraceparent(request->Header("traceparent").value_or("")),
+               .correlation_id = "",
+               .deadline = absl::Now() + parts_.calls_max},
+      .now = absl::Now()};
+  absl::StatusOr<http::Response> page = NotHere();
+  bool is_ours = false;
+  if (is_post && IsFromElsewhere(*request)) {
+    page = base::Refuse(absl::StatusCode::kPermissionDenied, "FORM_FROM_ELSEWHERE",
+                        "a form is sent from its own page");
+    is_ours = true;
+  } else {
+    page = co_await Route(session);
+    is_ours = !page.ok() && base::ReasonOf(page.status()) == "PAGE_NOT_FOUND";
+  }
+  if (page.ok()) co_return *page;
+  absl::Status refusal = page.status();
+  // What a service refuses, that service has recorded.
+  if (is_ours) {
+    refusal = co_await RecordRefusal(parts_.journal, CallOf(*claims, *request, MethodOf(*request)),
+                                     refusal);
+  }
+  co_return Problem(refusal, session.viewer);
+}
+
+WorkFlow::Answer<http::Response> WorkFlow::Route(const Session& session) {
+  const std::string_view path = session.request->Path();
+  if (path == kMine.path) co_return co_await List(session, kMine, OfWorker(session.viewer));
+  if (path == kTriage.path) co_return co_await List(session, kTriage, Undecided());
+  if (path == kPool.path) co_return co_await List(session, kPool, Pooled());
+  if (!path.starts_with(kReferralsPath)) co_return NotHere();
+  const std::vector<std::string> parts =
+      absl::StrSplit(base::ToAbsl(path.substr(kReferralsPath.size())), '/');
+  if (parts.size() > 2 || !base::IsUuid(parts[0])) co_return NotHere();
+  std::string id = base::UuidFromBytes(base::UuidToBytes(parts[0]));
+  if (parts.size() == 1) co_return co_await One(session, std::move(id));
+  const WorkForm* form = FindWorkForm(parts[1]);
+  if (form == nullptr) co_return NotHere();
+  co_return co_await Form(session, std::move(id), *form);
+}
+
+WorkFlow::Answer<http::Response> WorkFlow::List(const Session& session, const WorkList& list,
+                                                std::vector<rv1::ListReferralsRequest> requests) {
+  std::vector<rv1::Referral> referrals;
+  bool is_cut = false;
+  for (rv1::ListReferralsRequest& request : requests) {
+    request.mutable_page()->set_page_size(kPageSize);
+    do {
+      const auto start = [&](auto* context, auto* response, auto done) {
+        referral_->async()->ListReferrals(context, &request, response, std::move(done));
+      };
+      auto answer = co_await Ask<rv1::ListReferralsResponse>(session.call, start);
+      if (!answer.ok()) co_return answer.status();
+      for (rv1::Referral& referral : *answer->response.mutable_referrals()) {
+        referrals.push_back(std::move(referral));
+      }
+      request.mutable_page()->set_page_token(answer->response.next_page_token());
+      is_cut = is_cut ||
+               (!request.page().page_token().empty() && referrals.size() >= size_t{kWorkPeopleMax});
+    } while (!request.page().page_token().empty() && !is_cut);
+  }
+  SortSoonestDueFirst(referrals);
+
+  WorkPlace place{
+      .page = 1, .pages = 1, .people = static_cast<int>(referrals.size()), .is_cut = is_cut};
+  place.pages = std::max(1, (place.people + kWorkRowsMax - 1) / kWorkRowsMax);
+  if (int page; absl::SimpleAtoi(QueryField(*session.request, "page"), &page)) {
+    place.page = std::clamp(page, 1, place.pages);
+  }
+  const size_t begin = size_t(place.page - 1) * kWorkRowsMax;
+  const size_t end = std::min(referrals.size(), begin + kWorkRowsMax);
+  std::set<std::string> people;
+  for (size_t i = begin; i < end; ++i) people.insert(referrals[i].person_id());
+  const std::map<std::string, std::string> names = co_await Names(session, people);
+  std::vector<WorkRow> rows;
+  for (size_t i = begin; i < end; ++i) {
+    const auto name = names.find(referrals[i].person_id());
+    rows.push_back({std::move(referrals[i]), name == names.end() ? "" : name->second});
+  }
+  co_return WorkListPage(list, rows, place, session.viewer, session.now);
+}
+
+WorkFlow::Answer<http::Response> WorkFlow::One(const Session& session, std::string id) {
+  const auto referral = co_await GetReferral(session, std::move(id));
+  if (!referral.ok()) co_return referral.status();
+  const auto person = co_await GetPerson(session, referral->person_id());
+  co_return ReferralPage(*referral, person.get(),
+                         FindWorkForm(QueryField(*session.request, "done")), session.viewer,
+                         session.now);
+}
+
+WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::string id,
+                                                const WorkForm& form) {
+  const auto referral = co_await GetReferral(session, std::move(id));
+  if (!referral.ok()) co_return referral.status();
+  const auto person = co_await GetPerson(session, referral->person_id());
+  std::string name = person == nullptr ? "" : NameOf(person->demographics());
+  if (session.request->method == "POST") {
+    co_return co_await Submit(session, form, *referral, std::move(name));
+  }
+  if (!form.fits(*referral, session.viewer)) {
+    co_return absl::FailedPreconditionError("the state does not allow it");
+  }
+  FormValues values;
+  const WorkContext context{*referral, session.viewer, session.now};
+  if (form.prefill != nullptr) form.prefill(context, values);
+  co_return WorkFormPage(200,
+                         {.form = form,
+                          .values = values,
+                          .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
+                         *referral, name, session.viewer);
+}
+
+// Whether the state allows it is the service's to say: a form that is sent twice comes the second
+// time to a referral that has moved on, and gets the first answer again.
+WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const WorkForm& form,
+                                                  const rv1::Referral& referral, std::string name) {
+  FormValues values(session.request->body);
+  if (form.tidy != nullptr) form.tidy(values);
+  std::string request_id = values.Get("request_id");
+  int64_t version = -1;
+  if (form.checks_version && !absl::SimpleAtoi(values.Get("version"), &version)) version = 0;
+  std::vector<FormError> errors;
+  const auto request = form.request(values, {referral, session.viewer, session.now}, errors);
+  int status = 400;
+  if (errors.empty()) {
+    Address(*request, request_id, referral.referral_id(), version);
+    const auto answer = co_await Send(parts_.referral, session.call, *request);
+    if (answer.ok()) {
+      co_return http::Response{
+          303,
+          "text/plain; charset=utf-8",
+          "See other\n",
+          {{"Location",
+            absl::StrCat("/desk/referrals/", referral.referral_id(), "?done=", form.name)},
+           {"Cache-Control", "no-store"}}};
+    }
+    errors = ErrorsOf(FieldsOf(form, referral, values), values, answer.status());
+    status = HttpStatusOf(answer.status());
+    // Whoever sends it again now wants it recorded as well.
+    if (base::ReasonOf(answer.status()) == "REQUEST_ID_REUSED") {
+      request_id = base::IdSource(session.now, base::RandomSeed()).Next();
+    }
+  }
+  co_return WorkFormPage(
+      status,
+      {.form = form, .values = values, .errors = std::move(errors), .request_id = request_id},
+      referral, name, session.viewer);
+}
+
+WorkFlow::Answer<rv1::Referral> WorkFlow::GetReferral(const Session& session, std::string id) {
+  rv1::GetReferralRequest request;
+  request.set_referral_id(std::move(id));
+  const auto start = [&](auto* context, auto* response, auto done) {
+    referral_->async()->GetReferral(context, &request, response, std::move(done));
+  };
+  auto answer = co_await Ask<rv1::GetReferralResponse>(session.call, start);
+  if (!answer.ok()) co_return answer.status();
+  co_return std::move(*answer->response.mutable_referral());
+}
+
+http::Task<std::unique_ptr<pv1::GetPersonResponse>> WorkFlow::GetPerson(const Session& session,
+                                                                        std::string person_id) {
+  pv1::GetPersonRequest request;
+  request.set_person_id(std::move(person_id));
+  const auto start = [&](auto* context, auto* response, auto done) {
+    person_->async()->GetPerson(context, &request, response, std::move(done));
+  };
+  CallContext call = session.call;
+  // Half the time at most: the rest of the page must get out.
+  call.deadline = std::min(call.deadline, absl::Now() + parts_.calls_max / 2);
+  auto answer = co_await Ask<pv1::GetPersonResponse>(call, start);
+  if (!answer.ok()) co_return nullptr;
+  co_return std::make_unique<pv1::GetPersonResponse>(std::move(answer->response));
+}
+
+http::Task<std::map<std::string, std::string>> WorkFlow::Names(
+    const Session& session, const std::set<std::string>& person_ids) {
+  struct Asked {
+    pv1::GetPersonRequest request;
+    pv1::GetPersonResponse response;
+    grpc::ClientContext context;
+    grpc::Status status;
+  };
+  std::map<std::string, std::string> names;
+  if (person_ids.empty()) co_return names;
+  std::vector<std::unique_ptr<Asked>> all;
+  for (const std::string& id : person_ids) {
+    all.push_back(std::make_unique<Asked>());
+    all.back()->request.set_person_id(id);
+    rpc::PrepareCall(all.back()->context, session.call.deadline, session.call.bearer,
+                     session.call.traceparent, session.call.correlation_id);
+  }
+  std::atomic<size_t> left = all.size();
+  const auto start = [&](auto done) {
+    // The last answer finishes; none may touch what is here afterwards.
+    const auto finish = std::make_shared<decltype(done)>(std::move(done));
+    for (const std::unique_ptr<Asked>& asked : all) {
+      Asked* const one = asked.get();
+      person_->async()->GetPerson(&one->context, &one->request, &one->response,
+                                  [one, finish, &left](grpc::Status status) {
+                                    one->status = std::move(status);
+                                    if (--left == 0) (*finish)(true);
+                                  });
+    }
+  };
+  co_await http::Await<bool>(start);
+  for (const std::unique_ptr<Asked>& asked : all) {
+    if (!asked->status.ok()) continue;
+    names[asked->request.person_id()] = NameOf(asked->response.demographics());
+  }
+  co_return names;
+}
+
+WorkFlow::Answer<std::string> WorkFlow::Send(const std::shared_ptr<grpc::Channel>& channel,
+                                             const CallContext& call,
+                                             const google::protobuf::Message& request) {
+  const google::protobuf::MethodDescriptor& rpc = RpcOf(request);
+  const std::string method = absl::StrCat("/", rpc.service()->full_name(), "/", rpc.name());
+  grpc::TemplatedGenericStub<google::protobuf::Message, grpc::ByteBuffer> stub(channel);
+  const auto start = [&](auto* context, auto* response, auto done) {
+    stub.UnaryCall(context, method, grpc::StubOptions(), &request, response, std::move(done));
+  };
+  const auto answer = co_await Ask<grpc::ByteBuffer>(call, start);
+  if (!answer.ok()) co_return answer.status();
+  co_return BytesOf(answer->response);
+}
+
+}  // namespace fettle::gateway

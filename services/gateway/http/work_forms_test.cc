@@ -1,0 +1,304 @@
+// The table of forms: a page offers what the state allows, and what was typed becomes the command.
+#include "services/gateway/http/work_forms.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/gateway/http/work_pages.h"
+
+namespace fettle::gateway {
+namespace {
+
+namespace rv1 = referral::v1;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
+
+constexpr char kId[] = "0196d5a0-0003-7000-8000-000000000001";
+constexpr char kHostile[] = "<script>\"'&";
+const absl::Time kNow =
+    absl::FromCivil(absl::CivilSecond(2025, 7, 17, 9, 30, 0), absl::UTCTimeZone());
+const Viewer kWendy = {
+    .subject = "wendy", .name = "", .organisation = "SVC01", .role = "link_worker"};
+const Viewer kGp = {.subject = "gp", .name = "", .organisation = "A1001", .role = "referrer"};
+
+rv1::Referral ReferralIn(rv1::ReferralStatus status) {
+  rv1::Referral referral;
+  referral.set_referral_id(kId);
+  referral.set_version(4);
+  referral.set_status(status);
+  referral.set_person_id("0196d5a0-0001-7000-8000-000000000001");
+  referral.mutable_service()->set_organisation("SVC01");
+  referral.set_referring_organisation("A1001");
+  if (status == rv1::REFERRAL_STATUS_ACTIVE) {
+    referral.set_first_contact_date("2025-07-01");
+    referral.set_worker_id("wendy");
+  }
+  return referral;
+}
+
+std::set<std::string> Offered(const rv1::Referral& referral, const Viewer& viewer) {
+  std::set<std::string> names;
+  for (const WorkForm& form : WorkForms()) {
+    if (form.fits(referral, viewer)) names.insert(form.name);
+  }
+  return names;
+}
+
+template <class Request>
+Request RequestOf(const char* form, FormValues values, const rv1::Referral& referral,
+                  std::vector<FormError>* errors = nullptr) {
+  const WorkForm& found = *FindWorkForm(form);
+  if (found.tidy != nullptr) found.tidy(values);
+  std::vector<FormError> ours;
+  const auto message = found.request(values, {referral, kWendy, kNow}, ours);
+  if (errors != nullptr) *errors = ours;
+  return dynamic_cast<const Request&>(*message);
+}
+
+TEST(WorkForms, HaveNamesOfTheirOwnAndCommandsOnAReferral) {
+  std::set<std::string> names;
+  for (const WorkForm& form : WorkForms()) {
+    EXPECT_TRUE(names.insert(form.name).second) << form.name;
+    std::vector<FormError> errors;
+    const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+    const auto request = form.request(FormValues(), {referral, kWendy, kNow}, errors);
+    Address(*request, kId, kId, form.checks_version ? 4 : -1);
+    EXPECT_THAT(request->DebugString(), HasSubstr(absl::StrCat("referral_id: \"", kId)))
+        << form.name;
+    EXPECT_EQ(request->DebugString().find("expected_version: 4") != std::string::npos,
+              form.checks_version)
+        << form.name;
+    // A name leads to one input.
+    std::set<std::string> inputs;
+    for (const Field& field : FieldsOf(form, referral, FormValues())) {
+      EXPECT_TRUE(field.name.empty() || inputs.insert(field.name).second)
+          << form.name << " " << field.name;
+    }
+  }
+  EXPECT_EQ(FindWorkForm("none"), nullptr);
+}
+
+TEST(WorkForms, AreOfferedWhereTheStateAllowsThem) {
+  EXPECT_THAT(Offered(ReferralIn(rv1::REFERRAL_STATUS_SUBMITTED), kWendy),
+              AllOf(Contains("triage"), Contains("reject"), Not(Contains("accept")),
+                    Not(Contains("answer"))));
+  EXPECT_THAT(Offered(ReferralIn(rv1::REFERRAL_STATUS_IN_TRIAGE), kWendy),
+              AllOf(Contains("accept"), Contains("ask"), Contains("triage-outcome"),
+                    Not(Contains("plan"))));
+  EXPECT_THAT(Offered(ReferralIn(rv1::REFERRAL_STATUS_ACTIVE), kWendy),
+              AllOf(Contains("plan"), Contains("complete"), Contains("hand-over"),
+                    Not(Contains("take")), Not(Contains("start")), Not(Contains("review"))));
+  EXPECT_THAT(Offered(ReferralIn(rv1::REFERRAL_STATUS_COMPLETED), kWendy), ElementsAre("error"));
+  EXPECT_THAT(Offered(ReferralIn(rv1::REFERRAL_STATUS_ENTERED_IN_ERROR), kWendy), IsEmpty());
+  EXPECT_THAT(Offered(ReferralIn(rv1::REFERRAL_STATUS_INFO_REQUESTED), kGp),
+              UnorderedElementsAre("answer", "withdraw", "decline", "error"));
+}
+
+TEST(WorkForms, AContactsTimeIsThatOfLondon) {
+  const auto contact = RequestOf<rv1::RecordContactRequest>(
+      "contact",
+      FormValues("channel=CONTACT_CHANNEL_TELEPHONE&outcome=CONTACT_OUTCOME_REACHED&date-day=17&"
+                 "date-month=7&date-year=2025&time=10%3A05&note=Sings"),
+      ReferralIn(rv1::REFERRAL_STATUS_ACTIVE));
+  EXPECT_EQ(contact.contact().time().seconds(), absl::ToUnixSeconds(kNow) - 25 * 60)
+      << "10:05 in summer is 09:05 UTC";
+  EXPECT_EQ(contact.contact().channel(), rv1::CONTACT_CHANNEL_TELEPHONE);
+  EXPECT_EQ(contact.contact().worker_id(), "wendy");
+  EXPECT_EQ(contact.contact().note().text(), "Sings");
+  std::vector<FormError> errors;
+  for (const char* body :
+       {"", "date-day=31&date-month=2&date-year=2025&time=9", "date-day=x&time=25%3A00"}) {
+    RequestOf<rv1::RecordContactRequest>("contact", FormValues(body),
+                                         ReferralIn(rv1::REFERRAL_STATUS_ACTIVE), &errors);
+    EXPECT_EQ(errors.size(), 2u) << body;
+  }
+}
+
+// What nobody filled stays away: the service says that it is needed.
+TEST(WorkForms, WhatIsUnknownBecomesNothing) {
+  const auto outcome = RequestOf<rv1::RecordTriageOutcomeRequest>(
+      "triage-outcome",
+      FormValues("outcome=NO_SUCH&advice=ADVICE_OTHER&reason=99&priority=PRIORITY_URGENT"),
+      ReferralIn(rv1::REFERRAL_STATUS_IN_TRIAGE));
+  EXPECT_EQ(outcome.outcome(), rv1::TRIAGE_OUTCOME_UNSPECIFIED);
+  EXPECT_EQ(outcome.advice(), rv1::ADVICE_UNSPECIFIED) << "with advice alone";
+  EXPECT_EQ(outcome.priority(), rv1::PRIORITY_URGENT);
+  const auto complete = RequestOf<rv1::CompleteReferralRequest>(
+      "complete", FormValues("outcomes=A&outcomes=B&note=well"),
+      ReferralIn(rv1::REFERRAL_STATUS_ACTIVE));
+  ASSERT_EQ(complete.outcomes_size(), 2);
+  EXPECT_EQ(complete.outcomes(0).note().text(), "well");
+  EXPECT_FALSE(complete.outcomes(1).has_note());
+}
+
+rv1::CarePlan Plan() {
+  rv1::CarePlan plan;
+  plan.mutable_what_matters()->set_text("To sing");
+  plan.add_needs()->set_code("160724004");
+  for (int number : {2, 5}) {
+    rv1::Goal& goal = *plan.add_goals();
+    goal.set_number(number);
+    goal.mutable_description()->set_text(absl::StrCat("Goal of ", number));
+    goal.set_importance(number);
+    goal.set_status(rv1::GOAL_STATUS_IN_PROGRESS);
+    goal.set_stage_of(number == 5 ? 2 : 0);
+  }
+  rv1::Action& action = *plan.add_actions();
+  action.mutable_what()->set_text("Ring");
+  action.mutable_who()->set_text("Ada");
+  action.set_confidence(7);
+  action.set_goal_number(5);
+  action.set_due_date("2025-08-01");
+  plan.set_agreement(rv1::PLAN_AGREEMENT_PERSON);
+  plan.mutable_criteria()->set_person_central(true);
+  plan.mutable_criteria()->set_date("2025-07-02");
+  plan.set_review_worker_id("zoe");
+  plan.set_planned_review_date("2025-09-01");
+  plan.set_funding(rv1::CARE_FUNDING_NHS);
+  return plan;
+}
+
+rv1::Referral Planned() {
+  rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  *referral.mutable_care()->mutable_plan() = Plan();
+  referral.mutable_care()->set_plan_version(1);
+  return referral;
+}
+
+FormValues Opened(const rv1::Referral& referral) {
+  FormValues values;
+  FindWorkForm("plan")->prefill({referral, kWendy, kNow}, values);
+  return values;
+}
+
+// A plan is recorded whole: what a form does not show must not be lost by it.
+TEST(PlanForm, GivesBackThePlanThatItShowed) {
+  const auto request = RequestOf<rv1::RecordCarePlanRequest>("plan", Opened(Planned()), Planned());
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(request.plan(), Plan()))
+      << request.plan().DebugString();
+}
+
+TEST(PlanForm, GoalsKeepTheirNumbersAndActionsTheirGoals) {
+  FormValues values = Opened(Planned());
+  for (const char* part : {"description", "importance", "status"})
+    values.Set(absl::StrCat("goal-1-", part), "");
+  values.Set("goal-4-description", "A new one");
+  auto plan = RequestOf<rv1::RecordCarePlanRequest>("plan", values, Planned()).plan();
+  ASSERT_EQ(plan.goals_size(), 2);
+  EXPECT_EQ(plan.goals(0).number(), 5);
+  EXPECT_EQ(plan.goals(1).number(), 6) << "not that of the goal that went";
+  EXPECT_EQ(plan.actions(0).goal_number(), 5);
+  for (const char* part : {"description", "importance", "status"})
+    values.Set(absl::StrCat("goal-2-", part), "");
+  plan = RequestOf<rv1::RecordCarePlanRequest>("plan", values, Planned()).plan();
+  EXPECT_EQ(plan.goals_size(), 1);
+  EXPECT_EQ(plan.actions(0).goal_number(), 0) << "its goal has gone";
+}
+
+TEST(PlanForm, CriteriaThatChangeGetADay) {
+  FormValues values = Opened(Planned());
+  values.Add("criteria", "review");
+  const auto criteria =
+      RequestOf<rv1::RecordCarePlanRequest>("plan", values, Planned()).plan().criteria();
+  EXPECT_TRUE(criteria.person_central());
+  EXPECT_TRUE(criteria.review_arranged());
+  EXPECT_EQ(criteria.date(), "2025-07-17");
+  EXPECT_FALSE(RequestOf<rv1::RecordCarePlanRequest>("plan", FormValues(),
+                                                     ReferralIn(rv1::REFERRAL_STATUS_ACTIVE))
+                   .plan()
+                   .has_criteria())
+      << "nobody looked";
+}
+
+TEST(WorkList, SoonestDueComesFirst) {
+  std::vector<rv1::Referral> referrals(4);
+  const int64_t due[] = {300, 0, 100, 0};
+  for (int i = 0; i < 4; ++i) {
+    referrals[i].set_referral_id(absl::StrCat("id-", 9 - i));
+    if (due[i] > 0) referrals[i].mutable_due_time()->set_seconds(due[i]);
+  }
+  SortSoonestDueFirst(referrals);
+  std::vector<std::string> ids;
+  for (const rv1::Referral& referral : referrals) ids.push_back(referral.referral_id());
+  EXPECT_THAT(ids, ElementsAre("id-7", "id-9", "id-6", "id-8"))
+      << "without a limit: the oldest first";
+}
+
+TEST(WorkPages, ShowWordsAsText) {
+  rv1::Referral referral = Planned();
+  referral.mutable_service()->set_name(kHostile);
+  referral.mutable_details()->mutable_reason()->mutable_text()->set_text(kHostile);
+  referral.mutable_details()->mutable_referrer()->mutable_name()->set_text(kHostile);
+  referral.add_contacts()->mutable_note()->set_text(kHostile);
+  referral.mutable_care()->mutable_plan()->mutable_what_matters()->set_text(kHostile);
+  rv1::Risk& risk = *referral.mutable_details()->add_risks();
+  risk.set_kind(rv1::RISK_KIND_OTHER);
+  risk.mutable_description()->set_text(kHostile);
+  person::v1::GetPersonResponse person;
+  person.mutable_demographics()->mutable_first_name()->set_text(kHostile);
+  person.mutable_demographics()->mutable_telephone()->set_text(kHostile);
+  const Viewer viewer = {
+      .subject = kHostile, .name = kHostile, .organisation = "SVC01", .role = kHostile};
+  FormValues values;
+  values.Set("note", kHostile);
+  for (const http::Response& page :
+       {ReferralPage(referral, &person, FindWorkForm("contact"), viewer, kNow),
+        ReferralPage(referral, nullptr, nullptr, viewer, kNow),
+        WorkListPage({"/desk", "T", "L", "N"}, {{referral, kHostile}}, {}, viewer, kNow),
+        WorkFormPage(400,
+                     {.form = *FindWorkForm("contact"),
+                     .values = values,
+                     .errors = {{"note", kHostile}},
+                     .request_id = kHostile},
+                     referral, kHostile, viewer)}) {
+    EXPECT_THAT(page.body, Not(HasSubstr("<script>")));
+    EXPECT_THAT(page.body, HasSubstr("&lt;script&gt;&quot;&#39;&amp;"));
+    EXPECT_THAT(page.headers,
+                Contains(std::pair<std::string, std::string>("Cache-Control", "no-store")));
+  }
+}
+
+// INV-139: the page says nothing of how to reach a restricted person, whatever the registry
+// answers.
+TEST(WorkPages, RestrictedPeopleAreShownWithoutContactDetails) {
+  person::v1::GetPersonResponse person;
+  person.mutable_demographics()->mutable_first_name()->set_text("Ada");
+  person.mutable_demographics()->mutable_telephone()->set_text("0113 496 0123");
+  person.mutable_demographics()->mutable_email()->set_text("ada@example.org");
+  person.mutable_demographics()->add_address_lines()->set_text("1 Hidden Street");
+  person.set_gp_practice("A1001X");
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  EXPECT_THAT(ReferralPage(referral, &person, nullptr, kWendy, kNow).body,
+              AllOf(HasSubstr("0113 496 0123"), HasSubstr("ada@example.org"),
+                    HasSubstr("1 Hidden Street"), HasSubstr("A1001X")));
+  person.set_restricted(true);
+  EXPECT_THAT(ReferralPage(referral, &person, nullptr, kWendy, kNow).body,
+              AllOf(HasSubstr("Restricted person"), Not(HasSubstr("0113 496 0123")),
+                    Not(HasSubstr("ada@example.org")), Not(HasSubstr("1 Hidden Street")),
+                    Not(HasSubstr("A1001X"))));
+}
+
+TEST(WorkPages, OverdueAndDeadAndMissingAreSaid) {
+  rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_IN_TRIAGE);
+  referral.set_due_stage(rv1::STAGE_TRIAGE);
+  referral.mutable_due_time()->set_seconds(absl::ToUnixSeconds(kNow - absl::Hours(72)));
+  referral.add_missing_items("consent");
+  person::v1::GetPersonResponse person;
+  person.set_death_date("2025-07-01");
+  EXPECT_THAT(ReferralPage(referral, &person, nullptr, kWendy, kNow).body,
+              AllOf(HasSubstr("Triage is overdue"), HasSubstr("3 days overdue"),
+                    HasSubstr("Mandatory items are missing"), HasSubstr("Consent"),
+                    HasSubstr("The person has died"), HasSubstr("1 July 2025")));
+}
+
+}  // namespace
+}  // namespace fettle::gateway

@@ -1,0 +1,73 @@
+// The pages of a link worker's day, as HTML: pure functions of what the services answered.
+#ifndef FETTLE_SERVICES_GATEWAY_HTTP_WORK_PAGES_H_
+#define FETTLE_SERVICES_GATEWAY_HTTP_WORK_PAGES_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "fettle/person/v1/person_service.pb.h"
+#include "fettle/referral/v1/referral_service.pb.h"
+#include "libs/http/message.h"
+#include "services/gateway/http/forms.h"
+#include "services/gateway/http/html.h"
+#include "services/gateway/http/work_forms.h"
+
+namespace fettle::gateway {
+
+// Rows of a page of a list.
+inline constexpr int kWorkRowsMax = 20;
+
+// One of the lists of people.
+struct WorkList {
+  const char* path;
+  const char* title;
+  const char* lead;
+  const char* none;  // said when there is nobody
+};
+
+// A row of a list.
+struct WorkRow {
+  referral::v1::Referral referral;
+  std::string name;  // empty when the registry did not answer
+};
+
+// Where a page stands in its list; pages count from 1.
+struct WorkPlace {
+  int page = 1;
+  int pages = 1;
+  int people = 0;
+  // There are more than are looked at: the oldest are missing.
+  bool is_cut = false;
+};
+
+// By when the stage's limit is crossed; those without a limit last, the longest waiting first.
+void SortSoonestDueFirst(std::vector<referral::v1::Referral>& referrals);
+
+// The name that the person wants to be called by, behind the registered one.
+std::string NameOf(const person::v1::Demographics& demographics);
+
+http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& rows,
+                            const WorkPlace& place, const Viewer& viewer, absl::Time now);
+
+// `person` may be null when the registry did not answer. `done`: the form that was just recorded,
+// or null.
+http::Response ReferralPage(const referral::v1::Referral& referral,
+                            const person::v1::GetPersonResponse* person, const WorkForm* done,
+                            const Viewer& viewer, absl::Time now);
+
+// A form, as it is opened or as it comes back with what is to be corrected.
+struct ShownForm {
+  const WorkForm& form;
+  const FormValues& values;
+  std::vector<FormError> errors = {};
+  std::string request_id;
+};
+http::Response WorkFormPage(int status, const ShownForm& shown,
+                            const referral::v1::Referral& referral, std::string_view name,
+                            const Viewer& viewer);
+
+}  // namespace fettle::gateway
+
+#endif  // FETTLE_SERVICES_GATEWAY_HTTP_WORK_PAGES_H_

@@ -1,0 +1,455 @@
+// A link worker's day in a browser: Chromium, driven by the keyboard alone, at the width of a phone and of a desk.
+//
+// Method: pages_test.py has started the services and says in FETTLE_PAGES who is there. Every page that is opened is
+// checked by axe for WCAG 2.2 AA, and must not be wider than its window.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { after, before, describe, test } from "node:test";
+
+const require = createRequire(process.env.FETTLE_NODE_MODULES);
+const { chromium } = require("playwright-core");
+const { AxeBuilder } = require("@axe-core/playwright");
+
+const { url, tokens, referrals } = JSON.parse(process.env.FETTLE_PAGES);
+const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const TABS_MAX = 80;
+const PHONE = { width: 390, height: 844 };
+const DESKTOP = { width: 1280, height: 900 };
+
+let browser;
+before(async () => {
+  // Chromium's own sandbox needs rights that a container's root does not have; it opens our pages alone.
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+});
+after(() => browser.close());
+
+// A browser of its own; `who`: signed in from the beginning.
+async function open(who, options = {}) {
+  const context = await browser.newContext({ viewport: DESKTOP, ...options });
+  if (who) {
+    await context.addCookies([{ name: "fettle_token", value: tokens[who], url, httpOnly: true, sameSite: "Strict" }]);
+  }
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  return page;
+}
+
+async function check(page) {
+  const { violations } = await new AxeBuilder({ page }).withTags(WCAG).analyze();
+  const said = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  assert.deepEqual(said, [], `axe on ${page.url()}`);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, `${page.url()} is wider than its window`);
+}
+
+async function visit(page, path, status = 200) {
+  const response = await page.goto(url + path);
+  assert.equal(response.status(), status, path);
+  await check(page);
+}
+
+// What has the focus: its label, or its text.
+const focused = (page) => page.evaluate(() => {
+  const element = document.activeElement;
+  const legend = element.type === "radio" || element.type === "checkbox" ? element.closest("fieldset")?.querySelector("legend") : null;
+  return [legend, element.labels?.[0], element].map((at) => (at?.innerText ?? "").replace(/\s+/g, " ").trim()).filter(Boolean);
+});
+
+// Presses Tab until what is named has the focus.
+async function tabTo(page, name) {
+  for (let i = 0; i < TABS_MAX; ++i) {
+    await page.keyboard.press("Tab");
+    if ((await focused(page)).includes(name)) return;
+  }
+  assert.fail(`Tab does not reach "${name}" on ${page.url()}`);
+}
+
+// Enter on a link or a button, and the page behind it.
+async function enter(page, name) {
+  await tabTo(page, name);
+  await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+  await check(page);
+}
+
+// The option of a group of radios, by arrows.
+async function choose(page, legend, option) {
+  await tabTo(page, legend);
+  await page.keyboard.press("Space");
+  for (let i = 0; i < 20 && !(await focused(page)).includes(option); ++i) await page.keyboard.press("ArrowDown");
+  assert.ok((await focused(page)).includes(option), `${legend}: ${option}`);
+}
+
+async function type(page, label, text) {
+  await tabTo(page, label);
+  await page.keyboard.type(text);
+}
+
+const state = (page) => page.locator("main .nhsuk-tag").first().innerText();
+const said = (page) => page.locator(".nhsuk-notification-banner__heading").innerText();
+const steps = (page, title) => page.locator("ol h3", { hasText: title }).count();
+
+async function wholeDay(viewport, id, name) {
+  const page = await open(null, { viewport });
+  await visit(page, "/");
+  await page.goto(`${url}/`);
+  await enter(page, "Go to your work");
+  assert.equal(await page.locator("h1").innerText(), "Sign in");
+  await type(page, "Token", tokens.wendy);
+  await enter(page, "Sign in");
+  assert.equal(await page.locator("h1").innerText(), "My people");
+
+  await enter(page, "Triage");
+  await enter(page, name);
+  assert.ok(page.url().endsWith(id));
+  assert.equal(await state(page), "New");
+  await enter(page, "Start the triage"); // the form
+  await enter(page, "Start the triage"); // its button
+  assert.equal(await state(page), "In triage");
+  await enter(page, "Accept the referral");
+  await type(page, "Priority", "Urg");
+  await type(page, "Comment to the referrer", "Has nobody else");
+  await enter(page, "Accept");
+  assert.equal(await state(page), "Accepted");
+  assert.equal(await steps(page, "Priority changed to urgent"), 1);
+
+  await enter(page, "Waiting list");
+  await enter(page, name);
+  await enter(page, "Take charge");
+  await enter(page, "Take charge");
+  assert.equal(await said(page), "Somebody is in charge");
+
+  await enter(page, "Record a contact");
+  await choose(page, "How did you get in touch?", "Telephone");
+  await choose(page, "What came of it?", "Reached");
+  await type(page, "Note", "Likes to sing");
+  await enter(page, "Record the contact");
+  assert.equal(await steps(page, "Telephone: reached"), 1);
+
+  await enter(page, "Record the first contact");
+  await enter(page, "Start the work");
+  assert.equal(await state(page), "Active");
+  await enter(page, "Write the plan");
+  await type(page, "What matters to the person, in their own words", "To sing again");
+  await type(page, "Goal 1", "Join the choir");
+  await type(page, "Goal 1: how much it matters to the person", "9");
+  await type(page, "Action 1", "Ring the choir");
+  await type(page, "Action 1: who does it", "Ada");
+  await type(page, "Action 1: how sure the person is", "7");
+  await type(page, "Action 1: for which goal", "Goal 1");
+  await choose(page, "Who agreed to the plan?", "The person");
+  await enter(page, "Record the plan");
+  const plan = await page.locator("main").innerText();
+  for (const words of ["To sing again", "Join the choir", "matters 9 of 10", "Ring the choir", "sure 7 of 10"]) {
+    assert.ok(plan.includes(words), words);
+  }
+  await enter(page, "My people");
+  await enter(page, name);
+  await enter(page, "Pause the work");
+  await choose(page, "Why does the work rest?", "On holiday");
+  await type(page, "Note", "Back in two weeks");
+  await enter(page, "Pause");
+  assert.equal(await state(page), "Paused");
+  assert.ok((await page.locator("main").innerText()).includes("Back in two weeks"));
+  await enter(page, "Resume the work");
+  await enter(page, "Resume");
+  assert.equal(await state(page), "Active");
+
+  await enter(page, "Complete the referral");
+  await tabTo(page, "Connected to group");
+  await page.keyboard.press("Space");
+  await type(page, "Note about the outcome", "Sings in the choir");
+  await enter(page, "Complete the referral");
+  assert.equal(await state(page), "Completed");
+  assert.ok((await page.locator("ol").innerText()).includes("Connected to group: Sings in the choir"));
+  await enter(page, "Sign out");
+  await visit(page, "/desk", 401);
+  await page.context().close();
+}
+
+describe("a whole day by the keyboard alone", () => {
+  test("on a phone", () => wholeDay(PHONE, referrals.phone, "Ada Phone"));
+  test("at a desk", () => wholeDay(DESKTOP, referrals.desktop, "Ada Desktop"));
+});
+
+test("without JavaScript a form is filled, comes back, and is recorded", async () => {
+  const page = await open("wendy", { javaScriptEnabled: false });
+  await page.goto(`${url}/desk/referrals/${referrals.plain}/contact`);
+  await page.keyboard.press("Tab");
+  await page.getByLabel("Note").fill("Kept as it was typed\non two lines");
+  await page.getByRole("button", { name: "Record the contact" }).press("Enter");
+  await page.locator("#error-summary:focus").waitFor();
+  assert.equal(await page.getByLabel("Note").inputValue(), "Kept as it was typed\non two lines");
+  await page.getByLabel("Home visit").press("Space");
+  await page.getByLabel("No answer").press("Space");
+  await page.getByRole("button", { name: "Record the contact" }).press("Enter");
+  await page.getByText("The contact is recorded").waitFor();
+  assert.equal(await steps(page, "Home visit: no answer"), 1);
+  await page.context().close();
+});
+
+test("what is wrong is said at the top, names its field, and keeps what was typed", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  const path = `/desk/referrals/${referrals.wrong}`;
+  await visit(page, `${path}/contact`);
+  await type(page, "Month", "99");
+  await type(page, "Note", "CANARY of the note");
+  await enter(page, "Record the contact");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "error-summary");
+  assert.ok((await page.title()).startsWith("Error: "));
+  assert.equal(await page.getByLabel("Note").inputValue(), "CANARY of the note");
+  assert.equal(await page.getByLabel("Month").inputValue(), "99");
+  const link = page.locator("#error-summary a");
+  assert.match(await link.first().innerText(), /^Enter the day of the contact/);
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "date-day");
+
+  // What the service refuses: all of it at once, each in its field.
+  await page.goto(`${url}${path}/contact`);
+  await enter(page, "Record the contact");
+  assert.deepEqual(await link.allInnerTexts(), ["Select how you got in touch", "Select what came of it"]);
+  await page.goto(`${url}${path}/reject`);
+  await type(page, "Why?", "Oth");
+  await enter(page, "Reject the referral");
+  assert.deepEqual(await link.allInnerTexts(), ["Say what the other reason is"]);
+  assert.equal(await page.locator("#reason").inputValue(), "99");
+  await page.goto(`${url}${path}/no-contact`);
+  await enter(page, "Close the referral");
+  assert.match(await page.locator("#error-summary").innerText(), /attempts on 3 different days first; there are 0/);
+  await visit(page, path);
+  assert.equal(await state(page), "Accepted");
+  await page.context().close();
+});
+
+// The fields of the form that is open, as a browser would send them.
+const bodyOf = (page) => page.evaluate(() => Object.fromEntries(new FormData(document.querySelector("main form"))));
+
+test("a form that is sent twice has one effect", async () => {
+  const page = await open("wendy");
+  const path = `/desk/referrals/${referrals.twice}`;
+  await page.goto(`${url}${path}/contact`);
+  await page.getByLabel("Video").press("Space");
+  await page.getByLabel("Message left").press("Space");
+  const form = await bodyOf(page);
+  await page.getByRole("button", { name: "Record the contact" }).dblclick();
+  await page.getByText("The contact is recorded").waitFor();
+  const post = (fields) => page.request.post(`${url}${path}/contact`, { form: fields, maxRedirects: 0, headers: { Origin: url } });
+  const answers = await Promise.all([post(form), post(form), post(form)]);
+  assert.deepEqual(answers.map((answer) => answer.status()), [303, 303, 303]);
+  await page.goto(url + path);
+  assert.equal(await steps(page, "Video: message left"), 1);
+
+  // The same form with other words is no repetition.
+  const other = await post({ ...form, note: "another" });
+  assert.equal(other.status(), 409);
+  assert.match(await other.text(), /recorded before, with other words/);
+  await page.goto(url + path);
+  assert.equal(await steps(page, "Video: message left"), 1);
+
+  // A decision too, though the referral has moved on in between.
+  await page.goto(`${url}${path}/hand-over`);
+  await page.getByLabel("Who is in charge").fill("walter");
+  await page.getByLabel("What must the next one know?").fill("Speaks softly");
+  const handOver = { form: await bodyOf(page), maxRedirects: 0, headers: { Origin: url } };
+  for (let i = 0; i < 2; ++i) {
+    assert.equal((await page.request.post(`${url}${path}/hand-over`, handOver)).status(), 303);
+  }
+  await visit(page, path);
+  assert.ok((await page.locator("main").innerText()).includes("Speaks softly"));
+  await page.context().close();
+});
+
+test("what somebody else changed meanwhile is not overwritten unseen", async () => {
+  const page = await open("wendy");
+  const colleague = await open("walter");
+  const path = `/desk/referrals/${referrals.meanwhile}`;
+  await page.goto(`${url}${path}/hand-over`);
+  await page.getByLabel("Who is in charge").fill("zoe");
+  await page.getByLabel("What must the next one know?").fill("Rings at noon");
+  await colleague.goto(`${url}${path}/priority`);
+  await colleague.getByLabel("Urgent").press("Space");
+  await colleague.getByLabel("Why does it change?").fill("Has lost the flat");
+  await colleague.getByRole("button", { name: "Change the priority" }).press("Enter");
+  await colleague.getByText("The priority is changed").waitFor();
+  await page.getByRole("button", { name: "Hand over" }).press("Enter");
+  await page.getByText("Somebody changed this referral while you filled in the form").waitFor();
+  await check(page);
+  assert.equal(await page.getByLabel("What must the next one know?").inputValue(), "Rings at noon");
+  await page.getByRole("button", { name: "Hand over" }).press("Enter");
+  await page.getByText("The referral is handed over").waitFor();
+  for (const each of [page, colleague]) await each.context().close();
+});
+
+test("a form that another site sends changes nothing", async () => {
+  const page = await open("wendy");
+  const path = `/desk/referrals/${referrals.forged}`;
+  await page.goto(`${url}${path}/contact`);
+  await page.getByLabel("Letter").press("Space");
+  await page.getByLabel("Wrong details").press("Space");
+  const form = await bodyOf(page);
+  for (const headers of [{ Origin: "http://elsewhere.example" }, { Origin: "null" }, {},
+    { Origin: url, "Sec-Fetch-Site": "cross-site" }, { Origin: url, "Sec-Fetch-Site": "same-site" }]) {
+    const answer = await page.request.post(`${url}${path}/contact`, { form, maxRedirects: 0, headers });
+    assert.equal(answer.status(), 403, JSON.stringify(headers));
+  }
+  await page.goto(url + path);
+  assert.equal(await steps(page, "Letter"), 0);
+  const cookies = await page.context().cookies();
+  assert.deepEqual(cookies.map(({ sameSite, httpOnly }) => [sameSite, httpOnly]), [["Strict", true]]);
+  await page.context().close();
+});
+
+test("risks, restrictions and missing pages are shown as what they are", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  await visit(page, `/desk/referrals/${referrals.risky}`);
+  const words = await page.locator("main").innerText();
+  assert.match(words, /Risks and safeguarding/);
+  assert.ok(words.includes("Do not visit <b>alone</b>"), "shown as text");
+  assert.match(words, /Urgent/i);
+  await visit(page, `/desk/referrals/${referrals.restricted}`);
+  const main = await page.locator("main").innerText();
+  assert.match(main, /Restricted person/);
+  assert.doesNotMatch(await page.content(), /0113 496 0123|Hidden Street/, "INV-139");
+  for (const path of ["/desk/referrals/none", "/desk/nothing", `/desk/referrals/${referrals.risky}/nothing`,
+    "/desk/referrals/11111111-1111-4111-8111-111111111111"]) {
+    await visit(page, path, 404);
+  }
+  await visit(page, `/desk/referrals/${referrals.risky}/complete`, 409);
+  await page.context().close();
+});
+
+test("a list has pages, and each organisation and role sees its own", async () => {
+  const page = await open("walter");
+  await visit(page, "/desk");
+  assert.equal(await page.locator("tbody tr").count(), 20);
+  await enter(page, "Next page : 2 of 2");
+  assert.ok((await page.locator("tbody tr").count()) >= 1);
+  await enter(page, "Previous page : 1 of 2");
+  await page.context().close();
+
+  const stranger = await open("stranger");
+  await visit(stranger, "/desk/triage");
+  assert.match(await stranger.locator("main").innerText(), /No referral waits/);
+  await visit(stranger, `/desk/referrals/${referrals.risky}`, 404);
+  await stranger.context().close();
+  const trainer = await open("trainer");
+  await visit(trainer, "/desk", 403);
+  await trainer.context().close();
+});
+
+test("a plan is recorded whole, is reviewed, and keeps the names of its goals", async () => {
+  const page = await open("wendy");
+  const path = `/desk/referrals/${referrals.planned}`;
+  const main = () => page.locator("main").innerText();
+  const press = async (name) => {
+    await page.getByRole("button", { name }).press("Enter");
+    await page.waitForLoadState();
+  };
+  await visit(page, `${path}/plan`);
+  await press("Record the plan");
+  assert.deepEqual(await page.locator("#error-summary a").allInnerTexts(),
+    ["Enter what matters to the person", "Select who agreed to the plan"]);
+  await page.getByLabel("What matters to the person").fill("Her garden");
+  await page.getByLabel("Goal 2", { exact: true }).fill("Grow beans");
+  await page.getByLabel("Action 1: who does it").fill("A neighbour");
+  await page.getByLabel("The person", { exact: true }).press("Space");
+  await press("Record the plan");
+  // The row that was left empty is gone, and the errors lead to where the others moved.
+  assert.equal(await page.getByLabel("Goal 1", { exact: true }).inputValue(), "Grow beans");
+  assert.deepEqual(await page.locator("#error-summary a").allInnerTexts(),
+    ["Select how much goal 1 matters", "Enter what action 1 is", "Select how sure the person is of action 1"]);
+  await check(page);
+  await page.getByLabel("Goal 1: how much it matters").selectOption("8");
+  await page.getByLabel("Action 1", { exact: true }).fill("Dig");
+  await page.getByLabel("Action 1: how sure the person is").selectOption("6");
+  await press("Record the plan");
+  await page.getByText("The plan is recorded").waitFor();
+
+  // A second version: the first goal goes, a new one does not take its number.
+  await visit(page, `${path}/plan`);
+  assert.equal(await page.locator('[name="goal-1-number"]').inputValue(), "1");
+  await page.getByLabel("Goal 1", { exact: true }).fill("");
+  await page.getByLabel("Goal 1: how much it matters").selectOption("");
+  await page.getByLabel("Goal 1: how it stands").selectOption("");
+  await page.getByLabel("Goal 2", { exact: true }).fill("Sell beans");
+  await page.getByLabel("Goal 2: how much it matters").selectOption("3");
+  await page.getByLabel("Action 1: for which goal").selectOption("2");
+  for (const box of await page.locator('[name="criteria"]').all()) await box.check();
+  await press("Record the plan");
+  await page.getByText("The plan is recorded").waitFor();
+  assert.match(await main(), /Yes: all five criteria hold/);
+  await visit(page, `${path}/plan`);
+  assert.equal(await page.locator('[name="goal-1-number"]').inputValue(), "2");
+  assert.equal(await page.getByLabel("Action 1: for which goal").inputValue(), "1");
+  assert.equal(await page.getByLabel("What matters to the person").inputValue(), "Her garden");
+
+  await visit(page, `${path}/review`);
+  await page.getByLabel("Informal").press("Space");
+  await page.getByLabel("The plan continues").press("Space");
+  await page.getByLabel("Goal 1: what came of it").fill("Three jars");
+  await press("Record the review");
+  assert.deepEqual(await page.locator("#error-summary a").allInnerTexts(), ["Select how goal 1 stands"]);
+  await page.getByLabel("Goal 1: how it stands").selectOption({ label: "Partly achieved" });
+  await press("Record the review");
+  await page.getByText("The review is recorded").waitFor();
+  assert.match(await main(), /Partly achieved[^]*Three jars/);
+
+  for (const [point, satisfied] of [["Before the help", "3"], ["Afterwards", "7"]]) {
+    await visit(page, `${path}/well-being`);
+    await page.getByLabel(point).press("Space");
+    await page.getByLabel("How satisfied with life?").selectOption(satisfied);
+    await press("Record the answers");
+    await page.getByText("The answers are recorded").waitFor();
+  }
+  await visit(page, `${path}/activation`);
+  await page.getByLabel("Before the help").press("Space");
+  await page.getByLabel("Score").fill("56,4");
+  await press("Record the score");
+  assert.match(await page.locator("#error-summary").innerText(), /for example 56.4/);
+  await page.getByLabel("Score").fill("56.4");
+  await press("Record the score");
+  await page.getByText("The score is recorded").waitFor();
+  assert.match(await main(), /PAM-13: 56\.4/);
+
+  await visit(page, `${path}/risk`);
+  await page.getByLabel("To self").press("Space");
+  await page.getByLabel("What must everybody know?").fill("Falls");
+  await press("Add the risk");
+  assert.match(await page.locator(".nhsuk-card--warning").innerText(), /To self: Falls/);
+  await visit(page, `${path}/risk-end`);
+  await page.getByLabel("To self: Falls").press("Space");
+  await page.getByLabel("Why?").fill("Has a rail now");
+  await press("End the risk");
+  await page.getByText("The risk has ended").waitFor();
+  assert.equal(await page.locator(".nhsuk-card--warning").count(), 0);
+  assert.match(await main(), /Has a rail now/);
+  await check(page);
+  await page.context().close();
+});
+
+test("a question goes to the referrer, who answers it", async () => {
+  const page = await open("wendy");
+  const path = `/desk/referrals/${referrals.asked}`;
+  await page.goto(`${url}${path}/triage`);
+  await enter(page, "Start the triage");
+  await enter(page, "Ask the referrer");
+  await type(page, "What do you need to know?", "Which language?");
+  await enter(page, "Send the question");
+  assert.equal(await state(page), "Question asked");
+  const gp = await open("gp");
+  await visit(gp, path);
+  await enter(gp, "Answer the question");
+  await type(gp, "Answer", "Punjabi");
+  await enter(gp, "Send the answer");
+  await visit(page, path);
+  assert.equal(await state(page), "In triage");
+  assert.ok((await page.locator("ol").innerText()).includes("Punjabi"));
+  await enter(page, "Record the triage outcome");
+  await choose(page, "What did the triage come to?", "Return to the referrer with advice");
+  await type(page, "Comment or advice", "A class in Punjabi");
+  await choose(page, "If it goes back: what does the advice come to?", "Other");
+  await type(page, "If it goes back: why?", "Not clin");
+  await enter(page, "Record the outcome");
+  assert.equal(await state(page), "Rejected");
+  for (const each of [page, gp]) await each.context().close();
+});
