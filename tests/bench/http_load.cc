@@ -1,11 +1,13 @@
-// A closed-loop load over HTTP: each of N callers, with a connection of its own, posts its next
-// body when the last is answered.
+// A closed-loop load over HTTP: each of N callers, with a connection of its own, sends its next
+// request when the last is answered.
 //
-//   http_load PORT PATH HEADERS_FILE BODY_FILE SECONDS CALLERS FIRST
+//   http_load POST PATH PORT HEADERS_FILE BODY_FILE SECONDS CALLERS FIRST
+//   http_load GET PATH PORT HEADERS_FILE IDS_FILE SECONDS CALLERS FIRST
 //
-// HEADERS_FILE holds the headers' lines without ids, which each message gets of its own. In the
+// HEADERS_FILE holds the headers' lines without ids, which each request gets of its own. In the
 // body, @NHSNUMBER (one of the test range for each message, from the FIRST-th on) and @CASE (a
-// UUID) make each message another case.
+// UUID) make each message another case. In a path to read, @ID is one id of IDS_FILE after the
+// other.
 //
 // Prints one line: calls, seconds, calls/s, p50 and p99 in microseconds, those that were not
 // answered with 200, and the first of these answers.
@@ -27,6 +29,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "libs/base/uuid.h"
@@ -108,11 +111,27 @@ class Connection {
 int main(int argc, char** argv) {
   int port = 0, seconds = 0, callers = 0;
   int64_t first = 0;
-  if (argc != 8 || !absl::SimpleAtoi(argv[1], &port) || !absl::SimpleAtoi(argv[5], &seconds) ||
-      !absl::SimpleAtoi(argv[6], &callers) || !absl::SimpleAtoi(argv[7], &first)) {
+  if (argc != 9 || !absl::SimpleAtoi(argv[3], &port) || !absl::SimpleAtoi(argv[6], &seconds) ||
+      !absl::SimpleAtoi(argv[7], &callers) || !absl::SimpleAtoi(argv[8], &first)) {
     return 2;
   }
-  const std::string headers = Read(argv[3]), body = Read(argv[4]);
+  const std::string method = argv[1], path = argv[2], headers = Read(argv[4]), file = Read(argv[5]);
+  const bool reads = method == "GET";
+  const std::vector<std::string> lines = absl::StrSplit(file, '\n', absl::SkipEmpty());
+  if (lines.empty()) return 2;
+  const auto request_of = [&](int64_t number, fettle::base::IdSource& ids) {
+    const std::string head =
+        absl::StrCat(" HTTP/1.1\r\nHost: localhost\r\n", headers, "X-Request-Id: ", ids.Next(),
+                     "\r\nX-Correlation-Id: ", ids.Next(), "\r\n");
+    if (reads) {
+      const std::string& id = lines[static_cast<size_t>(number) % lines.size()];
+      return absl::StrCat("GET ", absl::StrReplaceAll(path, {{"@ID", id}}), head, "\r\n");
+    }
+    const std::string message =
+        absl::StrReplaceAll(file, {{"@NHSNUMBER", Number(number)}, {"@CASE", ids.Next()}});
+    return absl::StrCat("POST ", path, head, "Content-Length: ", message.size(), "\r\n\r\n",
+                        message);
+  };
   std::atomic<int64_t> next = first;
   absl::Mutex mutex;
   std::vector<uint32_t> micros;
@@ -124,12 +143,7 @@ int main(int argc, char** argv) {
     fettle::base::IdSource ids(absl::Now(), fettle::base::RandomSeed());
     std::vector<uint32_t> mine;
     while (absl::Now() < end) {
-      const std::string message = absl::StrReplaceAll(
-          body, {{"@NHSNUMBER", Number(next.fetch_add(1))}, {"@CASE", ids.Next()}});
-      const std::string request =
-          absl::StrCat("POST ", argv[2], " HTTP/1.1\r\nHost: localhost\r\n", headers,
-                       "X-Request-Id: ", ids.Next(), "\r\nX-Correlation-Id: ", ids.Next(),
-                       "\r\nContent-Length: ", message.size(), "\r\n\r\n", message);
+      const std::string request = request_of(next.fetch_add(1), ids);
       const absl::Time sent = absl::Now();
       const std::string answer = connection.Ask(request);
       mine.push_back(static_cast<uint32_t>(absl::ToInt64Microseconds(absl::Now() - sent)));
