@@ -26,14 +26,6 @@ constexpr size_t kKeysAtOnceMax = 256;
 KeyTable::KeyTable(std::unique_ptr<sqlite::Database> db, const base::Clock* clock)
     : lately_({}, clock), db_(std::move(db)) {}
 
-KeyTable::~KeyTable() {
-  {
-    absl::MutexLock lock(&queue_mutex_);
-    stopping_ = true;
-  }
-  if (maker_.joinable()) maker_.join();
-}
-
 absl::StatusOr<std::unique_ptr<KeyTable>> KeyTable::Open(const std::string& path,
                                                          const base::Clock* clock) {
   sqlite::Options options;
@@ -44,7 +36,6 @@ absl::StatusOr<std::unique_ptr<KeyTable>> KeyTable::Open(const std::string& path
   FETTLE_RETURN_IF_ERROR(db->Migrate(kSchema));
   std::unique_ptr<KeyTable> table(new KeyTable(std::move(db), clock));
   FETTLE_RETURN_IF_ERROR(table->Prepare());
-  table->maker_ = std::thread([made = table.get()] { made->MakeKeys(); });
   return table;
 }
 
@@ -86,8 +77,13 @@ absl::StatusOr<KeyTable::Key> KeyTable::Find(const std::string& person_id) {
 
 void KeyTable::FindOrMake(const std::string& person_id, Done done) {
   if (Key key = FindLately(person_id); key != nullptr) return done(std::move(key));
-  absl::MutexLock lock(&queue_mutex_);
-  queue_.push_back({person_id, std::move(done)});
+  {
+    absl::MutexLock lock(&queue_mutex_);
+    queue_.push_back({person_id, std::move(done)});
+    if (making_) return;
+    making_ = true;
+  }
+  MakeKeys();
 }
 
 void KeyTable::MakeKeys() {
@@ -95,11 +91,8 @@ void KeyTable::MakeKeys() {
     std::vector<Wanted> wanted;
     {
       absl::MutexLock lock(&queue_mutex_);
-      const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue_mutex_) {
-        return stopping_ || !queue_.empty();
-      };
-      queue_mutex_.Await(absl::Condition(&has_work));
-      if (queue_.empty()) return;
+      making_ = !queue_.empty();
+      if (!making_) return;
       const auto end = queue_.begin() + std::min(queue_.size(), kKeysAtOnceMax);
       wanted.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
       queue_.erase(queue_.begin(), end);

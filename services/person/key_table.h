@@ -8,7 +8,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,9 +19,9 @@
 
 namespace fettle::person {
 
-// Thread safe. Keys that are wanted at the same time are made in one transaction, by a thread of
-// the table's own. After a failure it is broken: nobody knows what is on the disk, so nothing is
-// read or written any more, and the process must end (failure()).
+// Thread safe; calls wait for the disk. Keys that are wanted at the same time are made in one
+// transaction. After a failure it is broken: nobody knows what is on the disk, so nothing is read
+// or written any more, and the process must end (failure()).
 class KeyTable {
  public:
   using Key = std::shared_ptr<const seal::PersonKey>;
@@ -31,15 +30,11 @@ class KeyTable {
   // The clock outlives the table.
   static absl::StatusOr<std::unique_ptr<KeyTable>> Open(const std::string& path,
                                                         const base::Clock* clock);
-  // Makes what was asked for before.
-  ~KeyTable();
-
-  // Waits for the disk. NOT_FOUND when the person has no key (any more). UNAVAILABLE KEYS_BROKEN
+  // NOT_FOUND when the person has no key (any more). UNAVAILABLE KEYS_BROKEN
   // after a failure.
   absl::StatusOr<Key> Find(const std::string& person_id);
   // The person's key; a new one, on disk before it is given, when there is none. `done` is called
-  // once: before this returns when the key is at hand, else from the table's thread, for which the
-  // next keys wait.
+  // once: before this returns, or by another caller who is making keys just now.
   void FindOrMake(const std::string& person_id, Done done);
 
   // Why the table broke, or OK.
@@ -76,8 +71,8 @@ class KeyTable {
 
   absl::Mutex queue_mutex_;
   std::vector<Wanted> queue_ ABSL_GUARDED_BY(queue_mutex_);
-  bool stopping_ ABSL_GUARDED_BY(queue_mutex_) = false;
-  std::thread maker_;
+  // Somebody makes keys, and takes those along that are queued meanwhile.
+  bool making_ ABSL_GUARDED_BY(queue_mutex_) = false;
 };
 
 }  // namespace fettle::person
