@@ -48,6 +48,8 @@ class Gateway:
             f"--ca_file={pki}/ca.crt", f"--certificate_file={pki}/gateway.crt", f"--key_file={pki}/gateway.key",
             f"--jwks_file={pki}/jwks.json", f"--person_target=localhost:{fettle.ports['person']}",
             f"--referral_target=localhost:{fettle.ports['referral']}", f"--base_url={self.url}/FHIR/R4"]
+        if "analytics" in fettle.ports:
+            self.arguments.append(f"--analytics_target=localhost:{fettle.ports['analytics']}")
 
     def __enter__(self):
         self.start()
