@@ -20,6 +20,7 @@
 #include "services/gateway/api/routes.h"
 #include "services/gateway/calls.h"
 #include "services/gateway/fhir/json.h"
+#include "services/gateway/message_flow.h"
 
 namespace fettle::gateway {
 namespace {
@@ -242,6 +243,12 @@ TEST_F(ApiTest, AProblemSaysTheRuleTheFieldAndWhatWouldDo) {
   EXPECT_EQ(later.status, 503);
   EXPECT_THAT(later.headers, Contains(Pair("Retry-After", "2")));
 
+  const http::Response full =
+      ProblemOf(base::Exhausted("JOURNAL_QUEUE_FULL", "full", absl::Milliseconds(200)));
+  EXPECT_EQ(full.status, 429);
+  EXPECT_THAT(full.headers, Contains(Pair("Retry-After", "1")));
+  EXPECT_EQ(problem_of(full).at("reason").as_string(), "JOURNAL_QUEUE_FULL");
+
   const http::Response stranger =
       ProblemOf(base::Refuse(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED", "expired"));
   EXPECT_EQ(stranger.status, 401);
@@ -250,6 +257,16 @@ TEST_F(ApiTest, AProblemSaysTheRuleTheFieldAndWhatWouldDo) {
   const http::Response ours = ProblemOf(absl::InternalError("/var/lib/secret: cannot read"));
   EXPECT_EQ(ours.status, 500);
   EXPECT_THAT(ours.body, Not(HasSubstr("secret")));
+}
+
+// Partners and programs are told alike when to come again.
+TEST_F(ApiTest, WhoComesTooSoonIsToldWhenToComeAgain) {
+  for (const http::Response& response :
+       {Refused(base::Exhausted("JOURNAL_QUEUE_FULL", "full", absl::Seconds(1))),
+        ProblemOf(base::Exhausted("JOURNAL_QUEUE_FULL", "full", absl::Seconds(1)))}) {
+    EXPECT_EQ(response.status, 429);
+    EXPECT_THAT(response.headers, Contains(Pair("Retry-After", "1")));
+  }
 }
 
 TEST_F(ApiTest, TheDocumentHasTheRulesOfTheContracts) {
