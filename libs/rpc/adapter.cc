@@ -87,6 +87,23 @@ void CallMetrics::Count(const MethodInfo& method, const absl::Status& status, ab
              {"left_out", left_out}});
 }
 
+void CallMetrics::Ready(const MethodInfo& method, absl::Duration time) {
+  base::Histogram* seconds = nullptr;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    if (const auto it = ready_.find(&method); it != ready_.end()) seconds = it->second;
+  }
+  if (seconds == nullptr) {
+    seconds = &metrics_->AddHistogram(
+        "fettle_query_ready_seconds",
+        "Time from a query's arrival to its answer, without the wait for its access record",
+        base::LatencyBucketsSeconds(), {{"method", method.full_name}});
+    absl::MutexLock lock(&mutex_);
+    ready_.try_emplace(&method, seconds);
+  }
+  seconds->Observe(absl::ToDoubleSeconds(time));
+}
+
 void RecordRefusal(journal::Journal& journal, const journal::CallInfo& call,
                    const absl::Status& status, std::vector<std::string> subjects,
                    std::function<void(const absl::Status&)> done) {
@@ -339,6 +356,7 @@ void QueryCall::OpenWords(std::vector<std::string> subjects) {
 
 void QueryCall::Leave(std::vector<std::string> subjects) {
   for (std::string& person : MorePeople()) subjects.push_back(std::move(person));
+  parts_.call_metrics->Ready(*method, absl::Now() - start_);
   if (!method->policy.reads_personal_data()) return FinishNow(absl::OkStatus());
   parts_.journal->Record(call, journal::v1::OUTCOME_ALLOWED, "", std::move(subjects),
                          [self = shared_from_this()](absl::Status recorded) {

@@ -62,6 +62,8 @@ class CallMetrics {
  public:
   explicit CallMetrics(base::Metrics* metrics) : metrics_(metrics) {}
   void Count(const MethodInfo& method, const absl::Status& status, absl::Duration time);
+  // A query's answer is ready; its access record is not yet stored.
+  void Ready(const MethodInfo& method, absl::Duration time);
 
  private:
   struct Counted {
@@ -73,6 +75,7 @@ class CallMetrics {
   // Finding a metric by its labels costs more than the rest of an answer.
   absl::flat_hash_map<std::pair<const MethodInfo*, absl::StatusCode>, Counted> counted_
       ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<const MethodInfo*, base::Histogram*> ready_ ABSL_GUARDED_BY(mutex_);
   base::LogLimit turned_away_{kTurnedAwayLinesPerSecondMax};
 };
 

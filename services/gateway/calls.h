@@ -41,6 +41,8 @@ inline constexpr int kCallAttemptsMax = 4;
 // Before the second; three times as long before each further one: together longer than
 // rpc::kReconnectMaxMs, so that a service that restarts is met again.
 inline constexpr absl::Duration kCallRetryPause = absl::Milliseconds(100);
+// The caller has seen another version: only a look at the new one cures that.
+inline constexpr char kVersionMismatch[] = "VERSION_MISMATCH";
 
 // `start` begins the call: (grpc::ClientContext*, Response*, std::function<void(grpc::Status)>).
 // UNAVAILABLE and ABORTED are tried again while the deadline allows.
@@ -63,9 +65,8 @@ http::Task<absl::StatusOr<Answered<Response>>> Ask(const CallContext& call, Star
     }
     const absl::Status refusal = rpc::FromGrpc(status);
     // The caller knows an older version: the same request will not be taken the next time either.
-    const bool may_heal =
-        absl::IsUnavailable(refusal) ||
-        (absl::IsAborted(refusal) && base::ReasonOf(refusal) != "VERSION_MISMATCH");
+    const bool may_heal = absl::IsUnavailable(refusal) ||
+                          (absl::IsAborted(refusal) && base::ReasonOf(refusal) != kVersionMismatch);
     pause = std::max(pause, base::RetryAfterOf(refusal).value_or(absl::ZeroDuration()));
     if (!may_heal || attempt == kCallAttemptsMax || absl::Now() + pause >= call.deadline) {
       co_return refusal;

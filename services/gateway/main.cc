@@ -66,6 +66,7 @@ struct Front {
   std::unique_ptr<MessageFlow> flow;
   std::unique_ptr<ReadFlow> reads;
   std::unique_ptr<PageFlow> pages;
+  std::unique_ptr<ApiFlow> api;
   std::unique_ptr<Router> router;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<DeliveryFlow> deliveries;
@@ -117,8 +118,15 @@ absl::StatusOr<Front> Open(GatewaySettings& settings, rpc::Process& process) {
                       .journal = &process.journal(),
                       .secure_cookie = absl::StartsWith(settings.base_url, "https://"),
                       .figures_age_max = absl::Seconds(settings.figures_age_s_max)});
-  front.router = std::make_unique<Router>(front.flow.get(), front.reads.get(), front.pages.get(),
-                                          std::move(assets), capability, &process.metrics());
+  ApiFlow::Parts api{.services = {}, .tokens = &process.tokens(), .journal = &process.journal()};
+  api.services[referral::v1::ReferralService::service_full_name()] =
+      std::make_unique<grpc::GenericStub>(rpc::MakeChannel(settings.referral_target, identity));
+  api.services[analytics::v1::AnalyticsService::service_full_name()] =
+      std::make_unique<grpc::GenericStub>(rpc::MakeChannel(settings.analytics_target, identity));
+  front.api = std::make_unique<ApiFlow>(std::move(api));
+  front.router =
+      std::make_unique<Router>(front.flow.get(), front.reads.get(), front.pages.get(),
+                               std::move(assets), capability, &process.metrics(), front.api.get());
 
   settings.server.listen_port = static_cast<uint16_t>(settings.http_port);
   settings.server.threads = static_cast<int>(settings.threads);

@@ -72,7 +72,7 @@ http::Response Answer(OutcomeKind kind, std::string_view diagnostics) {
   response.content_type = kFhirJson;
   response.body =
       OperationOutcome(kind, diagnostics, base::IdSource(absl::Now(), base::RandomSeed()).Next());
-  if (kind == OutcomeKind::kUnavailable) {
+  if (kind == OutcomeKind::kUnavailable || kind == OutcomeKind::kThrottled) {
     response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
   }
   return response;

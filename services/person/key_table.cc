@@ -1,5 +1,9 @@
 #include "services/person/key_table.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/base/uuid.h"
@@ -14,17 +18,23 @@ constexpr const char* kSchema[] = {
 
 // By then the process was started anew.
 constexpr absl::Duration kBrokenRetryAfter = absl::Seconds(5);
+// Keys in one transaction.
+constexpr size_t kKeysAtOnceMax = 256;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<KeyTable>> KeyTable::Open(const std::string& path) {
+KeyTable::KeyTable(std::unique_ptr<sqlite::Database> db, const base::Clock* clock)
+    : lately_({}, clock), db_(std::move(db)) {}
+
+absl::StatusOr<std::unique_ptr<KeyTable>> KeyTable::Open(const std::string& path,
+                                                         const base::Clock* clock) {
   sqlite::Options options;
   options.path = path;
   options.journal_mode = sqlite::JournalMode::kRollback;
   options.secure_delete = true;
   FETTLE_ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> db, sqlite::Database::Open(options));
   FETTLE_RETURN_IF_ERROR(db->Migrate(kSchema));
-  std::unique_ptr<KeyTable> table(new KeyTable(std::move(db)));
+  std::unique_ptr<KeyTable> table(new KeyTable(std::move(db), clock));
   FETTLE_RETURN_IF_ERROR(table->Prepare());
   return table;
 }
@@ -37,7 +47,7 @@ absl::Status KeyTable::Prepare() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<seal::PersonKey> KeyTable::FindLocked(const std::string& person_id) {
+absl::StatusOr<KeyTable::Key> KeyTable::FindLocked(const std::string& person_id) {
   if (!failure_.ok()) return Broken(failure_);
   const std::string person = base::UuidToBytes(person_id);
   find_.BindBlob(1, person);
@@ -47,30 +57,85 @@ absl::StatusOr<seal::PersonKey> KeyTable::FindLocked(const std::string& person_i
     find_.Reset();
     return base::Refuse(absl::StatusCode::kNotFound, "PERSON_NOT_FOUND", "no such person");
   }
-  seal::PersonKey key(person_id, static_cast<int32_t>(find_.Int(0)), std::string(find_.Bytes(1)));
+  auto key = std::make_shared<const seal::PersonKey>(person_id, static_cast<int32_t>(find_.Int(0)),
+                                                     std::string(find_.Bytes(1)));
   find_.Reset();
   return key;
 }
 
-absl::StatusOr<seal::PersonKey> KeyTable::Find(const std::string& person_id) {
-  absl::MutexLock lock(&mutex_);
-  return FindLocked(person_id);
+KeyTable::Key KeyTable::FindLately(const std::string& person_id) {
+  return broken_ ? nullptr : lately_.Find(person_id);
 }
 
-absl::StatusOr<seal::PersonKey> KeyTable::FindOrMake(const std::string& person_id) {
+absl::StatusOr<KeyTable::Key> KeyTable::Find(const std::string& person_id) {
+  if (Key key = FindLately(person_id); key != nullptr) return key;
   absl::MutexLock lock(&mutex_);
-  absl::StatusOr<seal::PersonKey> found = FindLocked(person_id);
-  if (!absl::IsNotFound(found.status())) return found;
-  seal::PersonKey made = seal::MakePersonKey(person_id, 1);
-  const std::string person = base::UuidToBytes(person_id);
-  insert_.BindBlob(1, person).BindInt(2, made.version).BindBlob(3, made.key);
-  if (const absl::Status inserted = insert_.Run(); !inserted.ok()) return Broken(inserted);
-  return made;
+  FETTLE_ASSIGN_OR_RETURN(Key key, FindLocked(person_id));
+  lately_.Put(key);
+  return key;
+}
+
+void KeyTable::FindOrMake(const std::string& person_id, Done done) {
+  if (Key key = FindLately(person_id); key != nullptr) return done(std::move(key));
+  {
+    absl::MutexLock lock(&queue_mutex_);
+    queue_.push_back({person_id, std::move(done)});
+    if (making_) return;
+    making_ = true;
+  }
+  MakeKeys();
+}
+
+void KeyTable::MakeKeys() {
+  while (true) {
+    std::vector<Wanted> wanted;
+    {
+      absl::MutexLock lock(&queue_mutex_);
+      making_ = !queue_.empty();
+      if (!making_) return;
+      const auto end = queue_.begin() + std::min(queue_.size(), kKeysAtOnceMax);
+      wanted.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+      queue_.erase(queue_.begin(), end);
+    }
+    const absl::StatusOr<std::vector<Key>> keys = Make(wanted);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (keys.ok()) {
+        wanted[i].done((*keys)[i]);
+      } else {
+        wanted[i].done(keys.status());
+      }
+    }
+  }
+}
+
+absl::StatusOr<std::vector<KeyTable::Key>> KeyTable::Make(const std::vector<Wanted>& wanted) {
+  absl::MutexLock lock(&mutex_);
+  if (!failure_.ok()) return Broken(failure_);
+  absl::StatusOr<sqlite::Transaction> transaction = sqlite::Transaction::Begin(*db_);
+  if (!transaction.ok()) return Broken(transaction.status());
+  std::vector<Key> keys;
+  for (const Wanted& one : wanted) {
+    absl::StatusOr<Key> key = FindLocked(one.person_id);
+    if (absl::IsNotFound(key.status())) {
+      key = std::make_shared<const seal::PersonKey>(seal::MakePersonKey(one.person_id, 1));
+      const std::string person = base::UuidToBytes(one.person_id);
+      insert_.BindBlob(1, person).BindInt(2, (*key)->version).BindBlob(3, (*key)->key);
+      if (const absl::Status inserted = insert_.Run(); !inserted.ok()) return Broken(inserted);
+    }
+    if (!key.ok()) return key.status();
+    keys.push_back(*std::move(key));
+  }
+  if (const absl::Status committed = transaction->Commit(); !committed.ok()) {
+    return Broken(committed);
+  }
+  for (const Key& key : keys) lately_.Put(key);
+  return keys;
 }
 
 absl::Status KeyTable::Broken(const absl::Status& failure) {
   if (failure_.ok()) {
     failure_ = failure;
+    broken_ = true;
     base::Log(base::Level::kError, "the table of keys failed; it is used no more",
               {{"cause", failure.message()}});
   }

@@ -204,10 +204,10 @@ absl::Status PersonDoor::Prepare(v1::FindPersonByNhsNumberRequest& request) cons
 absl::StatusOr<bool> PersonDoor::Open(v1::GetPersonContextResponse& response) const {
   for (v1::PersonContextAndKey& answer : *response.mutable_people()) {
     common::v1::PersonContext& facts = *answer.mutable_context();
-    FETTLE_ASSIGN_OR_RETURN(const seal::PersonKey key, keys_->Find(facts.person_id()));
-    answer.set_key_version(key.version);
-    answer.set_key(key.key);
-    FETTLE_RETURN_IF_ERROR(rpc::OpenWords(answer, key));
+    FETTLE_ASSIGN_OR_RETURN(const KeyTable::Key key, keys_->Find(facts.person_id()));
+    answer.set_key_version(key->version);
+    answer.set_key(key->key);
+    FETTLE_RETURN_IF_ERROR(rpc::OpenWords(answer, *key));
     if (!answer.birth_date().text().empty()) {
       const int age = base::AgeOn(answer.birth_date().text(), facts.age_date());
       facts.set_age_years(age);
@@ -224,14 +224,18 @@ std::optional<rpc::Gathered> LocalEvidence::Known(const base::Questions& questio
 }
 
 void LocalEvidence::Gather(const base::Questions& questions, const rpc::Asker&, Done done) {
-  rpc::Gathered gathered;
-  if (!questions.seal_for.empty()) {
-    absl::StatusOr<seal::PersonKey> key = questions.make_key ? keys_->FindOrMake(questions.seal_for)
-                                                             : keys_->Find(questions.seal_for);
+  if (questions.seal_for.empty()) return done(rpc::Gathered());
+  auto found = [done = std::move(done)](absl::StatusOr<KeyTable::Key> key) {
     if (!key.ok()) return done(key.status());
-    gathered.key = std::make_shared<seal::PersonKey>(*std::move(key));
+    rpc::Gathered gathered;
+    gathered.key = *std::move(key);
+    done(std::move(gathered));
+  };
+  if (questions.make_key) {
+    keys_->FindOrMake(questions.seal_for, std::move(found));
+  } else {
+    found(keys_->Find(questions.seal_for));
   }
-  done(std::move(gathered));
 }
 
 }  // namespace fettle::person

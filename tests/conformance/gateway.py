@@ -54,6 +54,8 @@ class Gateway:
             f"--jwks_file={pki}/jwks.json", f"--person_target=localhost:{fettle.ports['person']}",
             f"--referral_target=localhost:{fettle.ports['referral']}", f"--base_url={self.url}/FHIR/R4",
             *(f"--{name}={value}" for name, value in settings.items())]
+        if "analytics" in fettle.ports:
+            self.arguments.append(f"--analytics_target=localhost:{fettle.ports['analytics']}")
 
     def partner(self, organisation, url, token):
         """Messages of ours to this organisation go there. Before the start."""

@@ -40,6 +40,7 @@ constexpr OutcomeRow kOutcomes[] = {
     {OutcomeKind::kDuplicate, 409, "REC_CONFLICT", "duplicate"},
     {OutcomeKind::kUnprocessable, 422, "REC_UNPROCESSABLE_ENTITY", "not-supported"},
     {OutcomeKind::kTooCostly, 422, "REC_UNPROCESSABLE_ENTITY", "too-costly"},
+    {OutcomeKind::kThrottled, 429, "REC_TOO_MANY_REQUESTS", "throttled"},
     {OutcomeKind::kException, 500, "REC_SERVER_ERROR", "exception"},
     {OutcomeKind::kNotImplemented, 501, "REC_NOT_IMPLEMENTED", "not-supported"},
     {OutcomeKind::kUnavailable, 503, "REC_SERVICE_UNAVAILABLE", "transient"},
@@ -99,8 +100,9 @@ OutcomeKind KindOf(const absl::Status& status) {
     // What a repetition with the same ids may cure.
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kResourceExhausted:
       return OutcomeKind::kUnavailable;
+    case absl::StatusCode::kResourceExhausted:
+      return OutcomeKind::kThrottled;
     case absl::StatusCode::kUnimplemented:
       return OutcomeKind::kNotImplemented;
     case absl::StatusCode::kOk:
@@ -141,6 +143,8 @@ std::string DiagnosticsOf(const absl::Status& status) {
       return "the receiver failed; the fault is in its log";
     case OutcomeKind::kTimeout:
       return "no answer in time; try again with the same ids";
+    case OutcomeKind::kThrottled:
+      return "more waits than the receiver takes; try again later with the same ids";
     case OutcomeKind::kUnavailable:
       return "the receiver cannot take it now; try again with the same ids";
     default:

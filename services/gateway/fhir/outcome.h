@@ -10,7 +10,7 @@
 
 namespace fettle::gateway {
 
-// One for each published error body that we send.
+// One for each published error body that we send, and the one that the guide names without a body.
 enum class OutcomeKind {
   kInvalid,         // 400 invalid
   kInvariant,       // 400 invariant
@@ -25,6 +25,7 @@ enum class OutcomeKind {
   kDuplicate,       // 409 duplicate: the sender reads it as success (INV-149, 150)
   kUnprocessable,   // 422 not-supported
   kTooCostly,       // 422 too-costly
+  kThrottled,       // 429 throttled
   kException,       // 500 exception
   kNotImplemented,  // 501 not-supported
   kUnavailable,     // 503 transient

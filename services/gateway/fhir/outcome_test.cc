@@ -15,12 +15,12 @@ namespace fettle::gateway {
 namespace {
 
 constexpr OutcomeKind kAll[] = {
-    OutcomeKind::kInvalid,    OutcomeKind::kInvariant,     OutcomeKind::kRequired,
-    OutcomeKind::kValue,      OutcomeKind::kUnauthorized,  OutcomeKind::kForbidden,
-    OutcomeKind::kNotFound,   OutcomeKind::kNotAcceptable, OutcomeKind::kTimeout,
-    OutcomeKind::kConflict,   OutcomeKind::kDuplicate,     OutcomeKind::kUnprocessable,
-    OutcomeKind::kTooCostly,  OutcomeKind::kException,     OutcomeKind::kNotImplemented,
-    OutcomeKind::kUnavailable};
+    OutcomeKind::kInvalid,        OutcomeKind::kInvariant,     OutcomeKind::kRequired,
+    OutcomeKind::kValue,          OutcomeKind::kUnauthorized,  OutcomeKind::kForbidden,
+    OutcomeKind::kNotFound,       OutcomeKind::kNotAcceptable, OutcomeKind::kTimeout,
+    OutcomeKind::kConflict,       OutcomeKind::kDuplicate,     OutcomeKind::kUnprocessable,
+    OutcomeKind::kTooCostly,      OutcomeKind::kThrottled,     OutcomeKind::kException,
+    OutcomeKind::kNotImplemented, OutcomeKind::kUnavailable};
 
 // Every answer of ours has the status and the two codes of an error body that NHS England
 // published.
@@ -41,6 +41,8 @@ TEST(OperationOutcome, IsOneOfThePublishedErrorBodies) {
     EXPECT_EQ(ours.at("meta"), body.at("meta"));
   }
   ASSERT_GT(published.size(), 15u);
+  // Named among what a sender tries again, without a body of its own.
+  published.insert("429-REC_TOO_MANY_REQUESTS-throttled");
   for (const OutcomeKind kind : kAll) {
     const json::value body = *ParseJson(OperationOutcome(kind, "words \"quoted\"\n", "an-id"));
     const json::value& issue = body.at("issue").at(0);
@@ -63,6 +65,7 @@ TEST(KindOf, EveryCodeHasAnAnswer) {
   EXPECT_EQ(KindOf(absl::Status(kDeadlineExceeded, "")), OutcomeKind::kTimeout);
   EXPECT_EQ(KindOf(absl::Status(kUnavailable, "")), OutcomeKind::kUnavailable);
   EXPECT_EQ(KindOf(absl::Status(kAborted, "")), OutcomeKind::kUnavailable);
+  EXPECT_EQ(KindOf(absl::Status(kResourceExhausted, "")), OutcomeKind::kThrottled);
   EXPECT_EQ(KindOf(absl::Status(kUnimplemented, "")), OutcomeKind::kNotImplemented);
   EXPECT_EQ(KindOf(absl::Status(kInternal, "")), OutcomeKind::kException);
   EXPECT_EQ(KindOf(absl::Status(static_cast<absl::StatusCode>(99), "")), OutcomeKind::kException);

@@ -8,6 +8,7 @@
 #include "libs/base/check.h"
 #include "libs/base/log.h"
 #include "libs/base/status.h"
+#include "services/gateway/api/problem.h"
 
 namespace fettle::gateway {
 namespace {
@@ -44,13 +45,14 @@ http::Response MethodNotAllowed(const char* allowed) {
 }  // namespace
 
 Router::Router(MessageFlow* flow, ReadFlow* reads, PageFlow* pages, Assets assets,
-               std::string capability_statement, base::Metrics* metrics)
+               std::string capability_statement, base::Metrics* metrics, ApiFlow* api)
     : flow_(flow),
       reads_(reads),
       pages_(pages),
       assets_(std::move(assets)),
       capability_statement_(std::move(capability_statement)),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      api_(api) {}
 
 http::Task<http::Response> Router::Handle(std::shared_ptr<const http::Request> request) {
   const char* route = "none";
@@ -81,6 +83,10 @@ http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> re
   if (path.starts_with(kFhirPath)) {
     co_return Refused(base::Refuse(absl::StatusCode::kUnimplemented, "ENDPOINT_NOT_IMPLEMENTED",
                                    "this receiver has $process-message and what metadata names"));
+  }
+  if (api_ != nullptr && ApiFlow::Serves(path)) {
+    *route = "api";
+    co_return co_await api_->Handle(request);
   }
   if (path == "/health" && IsGet(*request)) {
     *route = "health";
@@ -122,7 +128,10 @@ http::Task<http::Response> Router::Route(std::shared_ptr<const http::Request> re
 http::Response Router::Failure(const http::Request& request, int status) {
   const auto* row = std::ranges::find(kFailures, status, &FailureRow::status);
   FETTLE_CHECK(row != std::end(kFailures), "every status of http::Server::Failure has its row");
-  http::Response response = Answer(row->kind, row->diagnostics);
+  http::Response response =
+      ApiFlow::Serves(request.Path())
+          ? ProblemOf(absl::Status(absl::StatusCode::kInvalidArgument, row->diagnostics), status)
+          : Answer(row->kind, row->diagnostics);
   response.status = status;
   Finish(request, "failure", response);
   return response;

@@ -9,6 +9,7 @@
 #include "libs/base/metrics.h"
 #include "libs/http/message.h"
 #include "libs/http/task.h"
+#include "services/gateway/api/api_flow.h"
 #include "services/gateway/http/assets.h"
 #include "services/gateway/http/page_flow.h"
 #include "services/gateway/message_flow.h"
@@ -20,7 +21,7 @@ namespace fettle::gateway {
 class Router {
  public:
   Router(MessageFlow* flow, ReadFlow* reads, PageFlow* pages, Assets assets,
-         std::string capability_statement, base::Metrics* metrics);
+         std::string capability_statement, base::Metrics* metrics, ApiFlow* api = nullptr);
 
   http::Task<http::Response> Handle(std::shared_ptr<const http::Request> request);
 
@@ -38,6 +39,7 @@ class Router {
   const Assets assets_;
   const std::string capability_statement_;
   base::Metrics* const metrics_;
+  ApiFlow* const api_;
 };
 
 }  // namespace fettle::gateway
