@@ -95,7 +95,9 @@ absl::Status Authorise(const MethodInfo& method, const base::Caller& caller) {
   const auto& allowed = caller.is_service ? method.policy.services() : method.policy.roles();
   const std::string& name = caller.is_service ? caller.subject : caller.role;
   for (const std::string& entry : allowed) {
-    if (entry == name || (!caller.is_service && entry == "*")) return absl::OkStatus();
+    // "*" is all who work for somebody: a person is named where they may call.
+    const bool is_any = entry == "*" && !caller.is_service && name != access::kPersonRole;
+    if (entry == name || is_any) return absl::OkStatus();
   }
   return base::Refuse(absl::StatusCode::kPermissionDenied, "ROLE_NOT_ALLOWED",
                       "the caller's role may not make this call", {{"method", method.full_name}});

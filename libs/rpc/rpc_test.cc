@@ -154,7 +154,10 @@ TEST(DoorTest, EveryRpcHasAPolicyAndOnlyItsRolesMayCall) {
       EXPECT_TRUE(Authorise(method, {"anna", false, "A1001", any, ""}).ok());
       // A role is no service's name.
       EXPECT_FALSE(Authorise(method, {any, true, "", "", ""}).ok());
-      if (role == "*") continue;
+      if (role == "*") {
+        EXPECT_FALSE(Authorise(method, {"anna", false, "", "person", ""}).ok());
+        continue;
+      }
       EXPECT_EQ(base::ReasonOf(Authorise(method, {"anna", false, "A1001", "stranger", ""})),
                 "ROLE_NOT_ALLOWED");
     }

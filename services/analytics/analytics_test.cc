@@ -633,7 +633,15 @@ TEST_F(AnalyticsTest, RefusesWhatItDoesNotKnow) {
 // INV-122: the same in any order of the streams and with duplicates. INV-123: the same when built
 // anew.
 TEST_F(AnalyticsTest, AnyOrderAndARebuildGiveTheSame) {
-  const Journals all = Cohort();
+  Journals all = Cohort();
+  for (int i = 1; i <= 9; ++i) {
+    const std::string id = "r" + std::to_string(i);
+    all.Plan(id, i > 1, "2026-03-20");
+    all.Review(id, "2026-03-21");
+    all.Plan(id, i < 9, "2026-03-22");
+  }
+  all.Decline("u1", "q4", "", "2026-03-30");
+  all.MarkInError("u1", "2026-03-31");
   v1::GetFiguresRequest request;
   request.set_by_month(true);
   ASSERT_NO_FATAL_FAILURE(Take(all));

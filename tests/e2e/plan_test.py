@@ -143,6 +143,8 @@ class PlanTest(unittest.TestCase):
         for rpc in ("GetReferral", "GetReferralHistory"):
             self.refused("PERMISSION_DENIED", "ROLE_NOT_ALLOWED", f"referral.{rpc}", {"referral_id": self.referral}, self.me)
         self.refused("PERMISSION_DENIED", "ROLE_NOT_ALLOWED", "referral.GetMyReferral", {"referral_id": self.referral}, f.gp)
+        self.refused("PERMISSION_DENIED", "ROLE_NOT_ALLOWED", "person.ListOrganisations", {}, self.me)
+        self.assertEqual(len(f.call("referral.ListServices", {}, self.me).services), 0)
         # Each reading left its record, with whom it was about (INV-131).
         access = message("fettle.journal.v1.AccessEvent")
         reads = [access.FromString(value).header for _, value in f.feed("referral", "LOG_ACCESS")]

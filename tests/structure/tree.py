@@ -17,7 +17,8 @@ def source_files(*endings):
         ]
         for name in files:
             path = os.path.relpath(os.path.join(folder, name), ROOT)
-            if not endings or name.endswith(endings):
+            # Of a second working tree of git, .git is a file.
+            if name != ".git" and (not endings or name.endswith(endings)):
                 found.append(path)
     return sorted(found)
 
