@@ -32,6 +32,8 @@ constexpr char kMethod[] = "GET /FHIR/R4";
 constexpr std::string_view kBearer = "Bearer ";
 constexpr char kParameterNotValid[] = "PARAMETER_NOT_VALID";
 constexpr int kCountMax = 200;
+constexpr char kHistory[] = "/_history";
+constexpr int kHistoryPagesMax = 40;
 
 // What is read, and the parameters of its search beside _count and _page.
 struct TypeRow {
@@ -43,6 +45,7 @@ const std::vector<TypeRow>& Types() {
   static const std::vector<TypeRow>& types =
       *new std::vector<TypeRow>{{"ServiceRequest", {"status"}},
                                 {"Task", {"business-status", "owner"}},
+                                {"CarePlan", {}},
                                 {"HealthcareService", {"organization"}},
                                 {"MessageDefinition", {"context"}}};
   return types;
@@ -175,8 +178,13 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::Process(
         if (definition.at("id").as_string() == id) response = ShownAs(definition);
       }
     }
+  } else if (type == "ServiceRequest" && absl::EndsWith(id, kHistory)) {
+    id.resize(id.size() - std::string_view(kHistory).size());
+    if (base::IsUuid(id)) co_return co_await History(call, id);
   } else if (!id.empty()) {
     if (base::IsUuid(id)) co_return co_await GetOne(call, type, id);
+  } else if (type == "CarePlan") {
+    response = NotValid("CarePlan", "the id of its referral: CarePlan/<id>");
   } else {
     if (type == "HealthcareService") {
       response = co_await Services(call, *parameters, query);
@@ -210,9 +218,41 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::GetOne(const CallContext& c
   const auto found = co_await Ask<rv1::GetReferralResponse>(call, start);
   if (!found.ok()) co_return found.status();
   const rv1::Referral& referral = found->response.referral();
+  if (type == "CarePlan") {
+    if (referral.care().plan_version() == 0) co_return NoSuch(type);
+    co_return ShownAs(CarePlanOf(referral));
+  }
   http::Response response = ShownAs(type == "Task" ? TaskOf(referral) : ServiceRequestOf(referral));
   response.headers.emplace_back("ETag", absl::StrCat("W/\"", referral.version(), "\""));
   co_return response;
+}
+
+// All pages of it at once: a case has few messages.
+http::Task<absl::StatusOr<http::Response>> ReadFlow::History(const CallContext& call,
+                                                             std::string id) {
+  google::protobuf::RepeatedPtrField<rv1::ReferralVersion> versions;
+  std::string token;
+  for (int page = 0; page < kHistoryPagesMax; ++page) {
+    rv1::GetReferralHistoryRequest get;
+    get.set_referral_id(id);
+    get.mutable_page()->set_page_token(token);
+    const auto start = [&](auto* context, auto* response, auto done) {
+      parts_.referral->async()->GetReferralHistory(context, &get, response, std::move(done));
+    };
+    const auto found = co_await Ask<rv1::GetReferralHistoryResponse>(call, start);
+    if (!found.ok()) co_return found.status();
+    for (const rv1::ReferralVersion& version : found->response.versions()) {
+      if (version.has_partner_message()) *versions.Add() = version;
+    }
+    token = found->response.next_page_token();
+    if (token.empty()) break;
+  }
+  // A part of it would be taken for the whole.
+  if (!token.empty()) {
+    co_return base::Refuse(absl::StatusCode::kResourceExhausted, "HISTORY_TOO_LONG",
+                           "the history is longer than one answer can be");
+  }
+  co_return ShownAs(HistoryOf(parts_.base_url, id, versions));
 }
 
 http::Task<absl::StatusOr<http::Response>> ReadFlow::Referrals(const CallContext& call,

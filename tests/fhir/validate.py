@@ -119,6 +119,25 @@ class Partner:
                 self.fettle.token("administrator", self.fettle.ICB))
         return self.service_id
 
+    def history(self):
+        """Of the case that was changed."""
+        for entry in json.loads(self.get("ServiceRequest?_count=200").body)["entry"]:
+            answer = self.get(f"ServiceRequest/{entry['resource']['id']}/_history")
+            if json.loads(answer.body)["total"] > 1:
+                return answer
+        raise AssertionError("no referral has versions")
+
+    def plan(self):
+        answer = self.send(Case().message())
+        referral = post.referral_id(answer.status, answer.body)
+        words = {"text": "words"}
+        for rpc, more in (*START, ("RecordCarePlan", {"plan": {
+                "what_matters": words, "strengths": words, "agreement": "PLAN_AGREEMENT_PERSON",
+                "goals": [{"number": 1, "description": words, "importance": 8, "status": "GOAL_STATUS_ACHIEVED"}],
+                "actions": [{"what": words, "who": words, "when": words, "confidence": 7, "goal_number": 1}]}})):
+            self.fettle.call(f"referral.{rpc}", {"referral_id": referral, **more}, self.fettle.link_worker)
+        return self.get(f"CarePlan/{referral}")
+
     def read_one(self, resource_type):
         """One of those that the search finds."""
         found = json.loads(self.get(resource_type).body)["entry"][0]["resource"]["id"]
@@ -169,6 +188,8 @@ RESOURCES = (
     ("answer to the published request", 200, lambda p: p.publish("ValidationRequest.json")),
     ("referrals", 200, lambda p: p.get("ServiceRequest?_count=2")),
     ("a referral", 200, lambda p: p.read_one("ServiceRequest")),
+    ("versions of a referral", 200, lambda p: p.history()),
+    ("a care plan", 200, lambda p: p.plan()),
     ("work on referrals", 200, lambda p: p.get("Task")),
     ("work on a referral", 200, lambda p: p.read_one("Task")),
     ("a search that finds nothing", 200, lambda p: p.get("Task?business-status=paused")),

@@ -36,6 +36,11 @@ json::object Readable(const char* type,
   return resource;
 }
 
+json::object WithHistory(json::object resource) {
+  resource["interaction"].as_array().push_back(json::object{{"code", "history-instance"}});
+  return resource;
+}
+
 }  // namespace
 
 std::string CapabilityStatement(const std::string& base_url,
@@ -74,7 +79,9 @@ std::string CapabilityStatement(const std::string& base_url,
            {"mode", "server"},
            {"security", json::object{{"service", json::array{oauth}}}},
            {"resource",
-            json::array{Readable("ServiceRequest", {{"status", "token"}}),
+            json::array{WithHistory(Readable("ServiceRequest", {{"status", "token"}})),
+                        json::object{{"type", "CarePlan"},
+                                     {"interaction", json::array{json::object{{"code", "read"}}}}},
                         Readable("Task", {{"business-status", "token"}, {"owner", "string"}}),
                         Readable("HealthcareService", {{"organization", "token"}}),
                         Readable("MessageDefinition", {{"context", "token"}})}},

@@ -11,6 +11,7 @@
 #include "libs/base/date.h"
 #include "libs/base/text.h"
 #include "services/gateway/fhir/elements.h"
+#include "services/gateway/fhir/json.h"
 #include "services/gateway/fhir/systems.h"
 
 namespace fettle::gateway {
@@ -21,6 +22,8 @@ namespace rv1 = referral::v1;
 
 constexpr char kServiceRequestProfile[] =
     "https://fhir.hl7.org.uk/StructureDefinition/UKCore-ServiceRequest";
+constexpr char kCarePlanProfile[] = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-CarePlan";
+constexpr char kGoalAchievementSystem[] = "http://terminology.hl7.org/CodeSystem/goal-achievement";
 constexpr char kSourceExtension[] =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest";
 constexpr char kServiceKindSystem[] = "urn:fettle:codesystem:service-kind";
@@ -70,6 +73,42 @@ constexpr KindRow kKinds[] = {
     {rv1::SERVICE_KIND_OCCUPATIONAL_THERAPY, "occupational-therapy", "Occupational therapy",
      "306355004", "Referral to community-based occupational therapist"},
 };
+
+// A goal's status, as where it stands in its life and what has been achieved.
+struct GoalRow {
+  rv1::GoalStatus status;
+  const char* lifecycle;
+  const char* achievement;  // empty: nothing is said
+};
+
+constexpr GoalRow kGoals[] = {
+    {rv1::GOAL_STATUS_UNSPECIFIED, "proposed", ""},
+    {rv1::GOAL_STATUS_PROPOSED, "proposed", ""},
+    {rv1::GOAL_STATUS_IN_PROGRESS, "active", "in-progress"},
+    {rv1::GOAL_STATUS_ACHIEVED, "completed", "achieved"},
+    {rv1::GOAL_STATUS_PARTLY_ACHIEVED, "completed", "improving"},
+    {rv1::GOAL_STATUS_NOT_ACHIEVED, "completed", "not-achieved"},
+    {rv1::GOAL_STATUS_ABANDONED, "cancelled", ""},
+};
+
+struct ActionRow {
+  rv1::ActionStatus status;
+  const char* detail;  // CarePlan.activity.detail.status
+};
+
+constexpr ActionRow kActions[] = {
+    {rv1::ACTION_STATUS_UNSPECIFIED, "not-started"}, {rv1::ACTION_STATUS_PLANNED, "not-started"},
+    {rv1::ACTION_STATUS_IN_PROGRESS, "in-progress"}, {rv1::ACTION_STATUS_DONE, "completed"},
+    {rv1::ACTION_STATUS_REFUSED, "cancelled"},       {rv1::ACTION_STATUS_STOPPED, "stopped"},
+};
+
+// The row of a value; every value of these enums has one.
+template <class Row, size_t kSize, class Status>
+const Row& RowOfStatus(const Row (&rows)[kSize], Status status) {
+  const auto* row = std::ranges::find(rows, status, &Row::status);
+  FETTLE_CHECK(row != std::end(rows), "every status has its row");
+  return *row;
+}
 
 struct DefinitionRow {
   const char* id;
@@ -132,6 +171,23 @@ void FillParties(const rv1::Referral& referral, const char* who, const char* per
   } else {
     resource[performer] = std::move(organisation);
   }
+}
+
+// A plan that nobody agreed to is a draft; an agreed one goes the way of its referral.
+const char* PlanStatusOf(const rv1::Referral& referral) {
+  switch (referral.status()) {
+    case rv1::REFERRAL_STATUS_COMPLETED:
+      return "completed";
+    case rv1::REFERRAL_STATUS_ENTERED_IN_ERROR:
+      return "entered-in-error";
+    case rv1::REFERRAL_STATUS_ACTIVE:
+    case rv1::REFERRAL_STATUS_PAUSED:
+      break;
+    default:
+      return "revoked";
+  }
+  if (referral.care().plan().agreement() == rv1::PLAN_AGREEMENT_NONE) return "draft";
+  return referral.status() == rv1::REFERRAL_STATUS_PAUSED ? "on-hold" : "active";
 }
 
 bool WasAccepted(const rv1::Referral& referral) { return referral.has_accept_time(); }
@@ -219,6 +275,95 @@ json::object TaskOf(const rv1::Referral& referral) {
     task["executionPeriod"] = std::move(period);
   }
   return task;
+}
+
+json::object CarePlanOf(const rv1::Referral& referral) {
+  const rv1::CarePlan& plan = referral.care().plan();
+  const json::object subject{{"reference", absl::StrCat("Patient/", referral.person_id())}};
+  const auto goal_reference = [](int number) {
+    return json::array{json::object{{"reference", absl::StrCat("#goal-", number)}}};
+  };
+  json::array contained;
+  json::array goals;
+  for (const rv1::Goal& goal : plan.goals()) {
+    const GoalRow& row = RowOfStatus(kGoals, goal.status());
+    json::object resource{{"resourceType", "Goal"},
+                          {"id", absl::StrCat("goal-", goal.number())},
+                          {"lifecycleStatus", row.lifecycle},
+                          {"description", json::object{{"text", goal.description().text()}}},
+                          {"subject", subject}};
+    if (*row.achievement != '\0') {
+      resource["achievementStatus"] = Concept(Coding(kGoalAchievementSystem, row.achievement));
+    }
+    contained.push_back(std::move(resource));
+    goals.push_back(goal_reference(goal.number()).at(0));
+  }
+  json::array activities;
+  for (const rv1::Action& action : plan.actions()) {
+    json::object detail{{"status", RowOfStatus(kActions, action.status()).detail},
+                        {"description", action.what().text()}};
+    if (action.goal_number() != 0) detail["goal"] = goal_reference(action.goal_number());
+    if (!action.when().text().empty()) detail["scheduledString"] = action.when().text();
+    if (!action.who().text().empty()) {
+      detail["performer"] = json::array{json::object{{"display", action.who().text()}}};
+    }
+    activities.push_back(json::object{{"detail", std::move(detail)}});
+  }
+  json::object resource{
+      {"resourceType", "CarePlan"},
+      {"id", referral.referral_id()},
+      {"meta", json::object{{"versionId", absl::StrCat(referral.care().plan_version())},
+                            {"lastUpdated", Instant(referral.care().plan_time())},
+                            {"profile", json::array{kCarePlanProfile}}}},
+      {"status", PlanStatusOf(referral)},
+      {"intent", "plan"},
+      {"category", json::array{Concept(Coding(kSnomed, "734163000", "Care plan"))}},
+      {"description", plan.what_matters().text()},
+      {"subject", subject},
+      {"period", json::object{{"start", Instant(referral.care().plan_time())}}},
+      {"supportingInfo",
+       json::array{
+           json::object{{"reference", absl::StrCat("ServiceRequest/", referral.referral_id())}}}},
+  };
+  if (!plan.strengths().text().empty()) {
+    resource["note"] = json::array{json::object{{"text", plan.strengths().text()}}};
+  }
+  // FHIR has no empty arrays.
+  if (!contained.empty()) resource["contained"] = std::move(contained);
+  if (!goals.empty()) resource["goal"] = std::move(goals);
+  if (!activities.empty()) resource["activity"] = std::move(activities);
+  return resource;
+}
+
+json::object HistoryOf(const std::string& base_url, const std::string& referral_id,
+                       const google::protobuf::RepeatedPtrField<rv1::ReferralVersion>& versions) {
+  json::array entries;
+  bool is_first = true;
+  const std::string path = absl::StrCat("ServiceRequest/", referral_id);
+  for (const rv1::ReferralVersion& version : versions) {
+    const absl::StatusOr<json::value> body = ParseJson(version.partner_message().body().text());
+    if (!body.ok()) continue;
+    ElementReader reader;
+    for (const json::value& entry : reader.Items(&*body, "entry")) {
+      if (reader.Text(&entry, "resource.resourceType") != "ServiceRequest") continue;
+      json::object resource = entry.at("resource").as_object();
+      resource["id"] = referral_id;
+      resource["meta"].as_object()["versionId"] = absl::StrCat(version.version());
+      entries.insert(
+          entries.begin(),
+          json::object{{"fullUrl", absl::StrCat(base_url, "/", path)},
+                       {"resource", std::move(resource)},
+                       {"request", json::object{{"method", is_first ? "POST" : "PUT"},
+                                                {"url", is_first ? "ServiceRequest" : path}}},
+                       {"response", json::object{{"status", is_first ? "201" : "200"},
+                                                 {"lastModified", Instant(version.time())}}}});
+      is_first = false;
+      break;
+    }
+  }
+  json::object bundle{{"resourceType", "Bundle"}, {"type", "history"}, {"total", entries.size()}};
+  if (!entries.empty()) bundle["entry"] = std::move(entries);
+  return bundle;
 }
 
 json::object HealthcareServiceOf(const rv1::Service& service) {

@@ -3,6 +3,8 @@
 #ifndef FETTLE_SERVICES_GATEWAY_FHIR_RESOURCES_H_
 #define FETTLE_SERVICES_GATEWAY_FHIR_RESOURCES_H_
 
+#include <google/protobuf/repeated_field.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <optional>
@@ -34,10 +36,19 @@ std::optional<referral::v1::ReferralStatus> ReferralStatusOfCode(std::string_vie
 boost::json::object ServiceRequestOf(const referral::v1::Referral& referral);
 // The work on a referral. Has the id of the referral.
 boost::json::object TaskOf(const referral::v1::Referral& referral);
+// The care and support plan of a referral, which has one: the newest version, with its goals
+// within. Has the id of the referral.
+boost::json::object CarePlanOf(const referral::v1::Referral& referral);
 boost::json::object HealthcareServiceOf(const referral::v1::Service& service);
 
 // The messages that a partner may send: those whose context is `context`, or all when it is empty.
 std::vector<boost::json::object> MessageDefinitions(std::string_view context);
+
+// The ServiceRequest as partners' messages brought it, each version as it was received (INV-158),
+// newest first as FHIR wants it. `versions` oldest first.
+boost::json::object HistoryOf(
+    const std::string& base_url, const std::string& referral_id,
+    const google::protobuf::RepeatedPtrField<referral::v1::ReferralVersion>& versions);
 
 // A Bundle of matches. `base_url` without a slash at its end; `self` and `next` are queries below
 // it, `next` empty on the last page.

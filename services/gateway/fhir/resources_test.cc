@@ -131,6 +131,64 @@ TEST(Resources, ProfileIsDeclaredWhereItsElementsAreFilled) {
             "ServiceRequest/0196d5a0-0001-7000-8000-000000000003");
 }
 
+TEST(Resources, PlanHasItsGoalsAndActivities) {
+  rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  referral.mutable_care()->set_plan_version(2);
+  rv1::CarePlan& plan = *referral.mutable_care()->mutable_plan();
+  plan.mutable_what_matters()->set_text("to see the sea");
+  plan.set_agreement(rv1::PLAN_AGREEMENT_PERSON);
+  for (int status = rv1::GOAL_STATUS_UNSPECIFIED; status <= rv1::GoalStatus_MAX; ++status) {
+    rv1::Goal& goal = *plan.add_goals();
+    goal.set_number(status + 1);
+    goal.set_status(static_cast<rv1::GoalStatus>(status));
+  }
+  for (int status = rv1::ACTION_STATUS_UNSPECIFIED; status <= rv1::ActionStatus_MAX; ++status) {
+    rv1::Action& action = *plan.add_actions();
+    action.mutable_what()->set_text("walk");
+    action.set_goal_number(1);
+    action.set_status(static_cast<rv1::ActionStatus>(status));
+  }
+  const boost::json::object resource = CarePlanOf(referral);
+  for (const auto& [path, value] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"status", "active"},
+           {"intent", "plan"},
+           {"category.0.coding.0.code", "734163000"},
+           {"subject.reference", "Patient/0196d5a0-0001-7000-8000-000000000002"},
+           {"description", "to see the sea"},
+           {"meta.versionId", "2"},
+           {"contained.3.achievementStatus.coding.0.code", "achieved"},
+           {"goal.0.reference", "#goal-1"},
+           {"activity.3.detail.status", "completed"},
+           {"activity.0.detail.goal.0.reference", "#goal-1"}}) {
+    EXPECT_EQ(At(resource, path), value) << path;
+  }
+  plan.set_agreement(rv1::PLAN_AGREEMENT_NONE);
+  EXPECT_EQ(At(CarePlanOf(referral), "status"), "draft");
+  referral.set_status(rv1::REFERRAL_STATUS_REJECTED);
+  EXPECT_EQ(At(CarePlanOf(referral), "status"), "revoked");
+}
+
+// INV-158
+TEST(Resources, HistoryHasEachVersionAsItWasReceivedNewestFirst) {
+  google::protobuf::RepeatedPtrField<rv1::ReferralVersion> versions;
+  for (const char* status : {"active", "on-hold"}) {
+    rv1::ReferralVersion& version = *versions.Add();
+    version.set_version(versions.size());
+    version.mutable_partner_message()->mutable_body()->set_text(
+        std::string(
+            R"({"entry":[{"resource":{"resourceType":"ServiceRequest","meta":{},"status":")") +
+        status + R"("}}]})");
+  }
+  const boost::json::object bundle =
+      HistoryOf("https://fettle.example/FHIR/R4", "the-id", versions);
+  EXPECT_EQ(At(bundle, "type"), "history");
+  EXPECT_EQ(At(bundle, "entry.0.resource.status"), "on-hold");
+  EXPECT_EQ(At(bundle, "entry.0.resource.meta.versionId"), "2");
+  EXPECT_EQ(At(bundle, "entry.0.request.method"), "PUT");
+  EXPECT_EQ(At(bundle, "entry.1.resource.id"), "the-id");
+  EXPECT_EQ(At(bundle, "entry.1.request.method"), "POST");
+}
+
 TEST(Resources, SearchSetNamesItsPages) {
   const boost::json::object bundle =
       SearchSet("https://fettle.example/FHIR/R4", "Task?_count=1", "Task?_count=1&_page=x",
