@@ -135,7 +135,8 @@ bool IsReceiver(const v1::ReferralState& state, const base::Caller& caller) {
 }
 
 bool IsShownToPerson(const v1::ReferralState& state) {
-  return state.status() != v1::REFERRAL_STATUS_DRAFT &&
+  return state.status() != v1::REFERRAL_STATUS_UNSPECIFIED &&
+         state.status() != v1::REFERRAL_STATUS_DRAFT &&
          state.status() != v1::REFERRAL_STATUS_ENTERED_IN_ERROR;
 }
 

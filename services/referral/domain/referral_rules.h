@@ -38,7 +38,7 @@ enum ReferralIndex : int {
   // All, an organisation's, and a kind's services of the directory, by name.
   kServiceIndex = 7,
   // Person -> the referrals that the person may see, newest first.
-  kPersonIndex = 8,
+  kPersonIndex = 10,
 };
 
 // Messages of a partner about one referral: more are refused, so that its state stays small.
