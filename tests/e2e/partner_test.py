@@ -50,8 +50,8 @@ class TwoInstallations(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.near = Fettle(services=("person", "referral")).__enter__()
-        cls.far = Fettle(services=("person", "referral")).__enter__()
+        cls.near = cls.enterClassContext(Fettle(services=("person", "referral")))
+        cls.far = cls.enterClassContext(Fettle(services=("person", "referral")))
         for fettle in (cls.near, cls.far):
             fettle.seed()
         cls.near_gateway = Gateway(cls.near, "strict", delivery_poll_ms=50)
@@ -61,20 +61,13 @@ class TwoInstallations(unittest.TestCase):
                                  cls.far.token("integrator", Fettle.PRACTICE, "near"))
         cls.far_gateway.partner(Fettle.PRACTICE, f"{cls.near_gateway.url}/FHIR/R4",
                                 cls.near.token("integrator", Fettle.PROVIDER, "far"))
-        cls.near_gateway.__enter__()
-        cls.far_gateway.__enter__()
+        cls.enterClassContext(cls.near_gateway)
+        cls.enterClassContext(cls.far_gateway)
         cls.near.call("referral.RegisterService", {
             "service_id": Fettle.SERVICE_ID, "organisation": Fettle.PROVIDER,
             "description": {"name": "Link workers", "kind": "SERVICE_KIND_SOCIAL_PRESCRIBING", "dos_service_id": TARGET}},
             cls.near.token("administrator", Fettle.ICB))
         cls.numbers = messages.nhs_numbers(9990002000)
-
-    @classmethod
-    def tearDownClass(cls):
-        for gateway in (cls.near_gateway, cls.far_gateway):
-            gateway.__exit__()
-        for fettle in (cls.near, cls.far):
-            fettle.__exit__()
 
     def refer(self):
         """(referral at `near`, its copy at `far`)."""
@@ -178,18 +171,13 @@ class DifficultPartner(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.fettle = Fettle(services=("person", "referral")).__enter__()
+        cls.fettle = cls.enterClassContext(Fettle(services=("person", "referral")))
         cls.fettle.seed()
         cls.partner = Partner()
+        cls.addClassCleanup(cls.partner.stop)
         cls.gateway = Gateway(cls.fettle, "strict", delivery_poll_ms=50, partner_answer_ms_max=500)
         cls.gateway.partner(Fettle.PRACTICE, cls.partner.url, "a-token-of-theirs")
-        cls.gateway.__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.gateway.__exit__()
-        cls.partner.stop()
-        cls.fettle.__exit__()
+        cls.enterClassContext(cls.gateway)
 
     def decided(self, *answers):
         """The id of a referral of the partner's that was rejected; the partner answers like this."""
