@@ -225,8 +225,29 @@ class Document {
     }
     json::object schema{{"type", "object"}, {"properties", std::move(properties)}};
     if (!required.empty()) schema["required"] = std::move(required);
-    if (use == Use::kRequest) schema["additionalProperties"] = false;
+    if (use == Use::kRequest) {
+      schema["additionalProperties"] = false;
+      if (json::array choices = ChoicesOf(fields); !choices.empty()) {
+        schema["allOf"] = std::move(choices);
+      }
+    }
     return schema;
+  }
+
+  // Of a oneof, no two at once.
+  static json::array ChoicesOf(const std::vector<const FieldDescriptor*>& fields) {
+    json::array choices;
+    for (const FieldDescriptor* one : fields) {
+      for (const FieldDescriptor* other : fields) {
+        if (one->real_containing_oneof() == nullptr || one->number() >= other->number() ||
+            one->real_containing_oneof() != other->real_containing_oneof()) {
+          continue;
+        }
+        choices.push_back(json::object{
+            {"not", json::object{{"required", json::array{one->name(), other->name()}}}}});
+      }
+    }
+    return choices;
   }
 
   json::object FieldSchema(const FieldDescriptor* field, Use use) {
