@@ -89,6 +89,15 @@ json::object NumberSchema(const FieldDescriptor* field, Use use) {
   return schema;
 }
 
+// Who leaves a number out sends 0.
+bool IsRequired(const FieldDescriptor* field) {
+  const FieldRule& rule = RuleOf(field);
+  const bool is_number = field->cpp_type() == FieldDescriptor::CPPTYPE_INT32 ||
+                         field->cpp_type() == FieldDescriptor::CPPTYPE_INT64;
+  return rule.required() ||
+         (is_number && !field->is_repeated() && (rule.min() > 0 || rule.max() < 0));
+}
+
 json::object EnumSchema(const FieldDescriptor* field, Use use) {
   json::array names;
   for (int i = 0; i < field->enum_type()->value_count(); ++i) {
@@ -219,7 +228,7 @@ class Document {
     for (const FieldDescriptor* field : fields) {
       FETTLE_CHECK(!field->is_map(), "no contract has maps");
       properties[field->name()] = FieldSchema(field, use);
-      if (use == Use::kRequest && RuleOf(field).required() && !optional.contains(field->name())) {
+      if (use == Use::kRequest && IsRequired(field) && !optional.contains(field->name())) {
         required.emplace_back(field->name());
       }
     }
