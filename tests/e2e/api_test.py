@@ -107,8 +107,13 @@ class ApiTest(unittest.TestCase):
         kind = schema["type"]
         if kind == "object":
             required = schema.get("required", ())
-            return {name: self.made(one, depth + 1) for name, one in schema["properties"].items()
-                    if name in required or chance() < 0.5 / (depth + 1)}
+            value = {name: self.made(one, depth + 1) for name, one in schema["properties"].items()
+                     if name in required or chance() < 0.5 / (depth + 1)}
+            for pair in schema.get("allOf", ()):
+                one, other = pair["not"]["required"]
+                if one in value:
+                    value.pop(other, None)
+            return value
         if kind == "array":
             return [self.made(schema["items"], depth + 1) for _ in range(max(schema.get("minItems", 0), self.random.choice((0, 1, 2))))]
         if "enum" in schema:
@@ -156,10 +161,13 @@ class ApiTest(unittest.TestCase):
             yield path, wrong
 
     def token_for(self, operation):
-        role = re.search(r"Roles: ([a-z_*]+)", operation["description"])[1].replace("*", "referrer")
-        organisation = {"referrer": self.fettle.PRACTICE, "link_worker": self.fettle.PROVIDER,
-                        "occupational_therapist": self.fettle.PROVIDER}.get(role, self.fettle.ICB)
-        return self.fettle.token(role, organisation, "somebody")
+        """Of the first of its roles that an organisation's people have; None for people who speak for themselves."""
+        f = self.fettle
+        organisations = {"referrer": f.PRACTICE, "link_worker": f.PROVIDER, "occupational_therapist": f.PROVIDER,
+                         "commissioner": f.ICB, "administrator": f.ICB, "analyst": f.ICB, "*": f.ICB}
+        roles = re.search(r"Roles: ([^.]+)\.", operation["description"])[1].split(", ")
+        role = next((role for role in roles if role in organisations), None)
+        return role and f.token(role.replace("*", "analyst"), organisations[role], "somebody")
 
     def operations(self):
         for pattern, operations in self.document["paths"].items():
@@ -190,6 +198,8 @@ class ApiTest(unittest.TestCase):
     def test_3_what_the_description_allows_has_the_right_shape(self):
         for method, path, operation in self.operations():
             token = self.token_for(operation)
+            if token is None:
+                continue
             for _ in range(REQUESTS_OF_EACH_PATH):
                 if method == "POST":
                     body = self.made(self.body_schema(operation))
@@ -208,6 +218,8 @@ class ApiTest(unittest.TestCase):
     def test_4_what_the_description_does_not_allow_is_refused_by_its_field(self):
         for method, path, operation in self.operations():
             token = self.token_for(operation)
+            if token is None:
+                continue
             if method == "GET":
                 for query in ("not_described=1", "page_size=x&page_size=y"):
                     status, problem, _ = self.ask(method, f"{path}?{query}", None, token)

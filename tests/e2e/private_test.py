@@ -60,8 +60,7 @@ class PrivateTest(unittest.TestCase):
         f.seed()
         f.train()
         gateway = Gateway(f, "lenient")
-        gateway.arguments += [f"--metrics_port={cls.metrics_ports['gateway']}", "--log_level=debug",
-                              f"--analytics_target=localhost:{f.ports['analytics']}"]
+        gateway.arguments += [f"--metrics_port={cls.metrics_ports['gateway']}", "--log_level=debug"]
         cls.gateway = cls.enterClassContext(gateway)
         cls.left = {}  # what left, by where
 
@@ -195,6 +194,15 @@ class PrivateTest(unittest.TestCase):
         other = self.fettle.token("integrator", self.fettle.COUNCIL)
         self.assertEqual(self.send(bundle, Authorization=f"Bearer {other}"), 403)
 
+    def api(self, person):
+        """The plain API's refusals: of the gateway, and of the service."""
+        request = self.fettle.referral_request(person, service=new_id())
+        request["details"]["reason"]["text"]["text"] = "CANARYWORDS" * 20
+        headers = {"Authorization": f"Bearer {self.fettle.gp}", "Content-Type": "application/json"}
+        for body in (json.dumps(request), json.dumps({"intake": "CANARYINTAKE"}), json.dumps({"details": {"CANARYFIELD": 1}}),
+                     json.dumps({"CANARYFIELD": 1}), '{"CANARYNAME": 1, "CANARYNAME": 1}', "CANARY"):
+            self.assertEqual(self.http("/api/v1/referrals", body.encode(), headers)[0], 400, body[:60])
+
     def pages(self, journey):
         analyst = self.fettle.token("analyst", self.fettle.ICB, "ann")
         self.assertEqual(self.http("/")[0], 200)
@@ -263,6 +271,7 @@ class PrivateTest(unittest.TestCase):
         self.refusals(person, referral)
         self.fettle.active_budget(person, 300000, words="CANARYPLAN")
         self.messages()
+        self.api(person)
         self.caught_up()
         self.pages(referral.correlation_id)
         self.collect()

@@ -89,6 +89,15 @@ json::object NumberSchema(const FieldDescriptor* field, Use use) {
   return schema;
 }
 
+// Who leaves a number out sends 0.
+bool IsRequired(const FieldDescriptor* field) {
+  const FieldRule& rule = RuleOf(field);
+  const bool is_number = field->cpp_type() == FieldDescriptor::CPPTYPE_INT32 ||
+                         field->cpp_type() == FieldDescriptor::CPPTYPE_INT64;
+  return rule.required() ||
+         (is_number && !field->is_repeated() && (rule.min() > 0 || rule.max() < 0));
+}
+
 json::object EnumSchema(const FieldDescriptor* field, Use use) {
   json::array names;
   for (int i = 0; i < field->enum_type()->value_count(); ++i) {
@@ -219,14 +228,35 @@ class Document {
     for (const FieldDescriptor* field : fields) {
       FETTLE_CHECK(!field->is_map(), "no contract has maps");
       properties[field->name()] = FieldSchema(field, use);
-      if (use == Use::kRequest && RuleOf(field).required() && !optional.contains(field->name())) {
+      if (use == Use::kRequest && IsRequired(field) && !optional.contains(field->name())) {
         required.emplace_back(field->name());
       }
     }
     json::object schema{{"type", "object"}, {"properties", std::move(properties)}};
     if (!required.empty()) schema["required"] = std::move(required);
-    if (use == Use::kRequest) schema["additionalProperties"] = false;
+    if (use == Use::kRequest) {
+      schema["additionalProperties"] = false;
+      if (json::array choices = ChoicesOf(fields); !choices.empty()) {
+        schema["allOf"] = std::move(choices);
+      }
+    }
     return schema;
+  }
+
+  // Of a oneof, no two at once.
+  static json::array ChoicesOf(const std::vector<const FieldDescriptor*>& fields) {
+    json::array choices;
+    for (const FieldDescriptor* one : fields) {
+      for (const FieldDescriptor* other : fields) {
+        if (one->real_containing_oneof() == nullptr || one->number() >= other->number() ||
+            one->real_containing_oneof() != other->real_containing_oneof()) {
+          continue;
+        }
+        choices.push_back(json::object{
+            {"not", json::object{{"required", json::array{one->name(), other->name()}}}}});
+      }
+    }
+    return choices;
   }
 
   json::object FieldSchema(const FieldDescriptor* field, Use use) {

@@ -21,8 +21,11 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::MethodDescriptor;
 
 constexpr char kReferralService[] = "fettle.referral.v1.ReferralService";
+constexpr std::string_view kList = "List";
+// Partners' messages come over FHIR.
+constexpr char kMessagesRole[] = "integrator";
 
-// What lists things, shows one, makes one.
+// What shows or makes something.
 struct Row {
   const char* method;
   const char* path;
@@ -31,19 +34,16 @@ struct Row {
 
 constexpr Row kRows[] = {
     {"POST", "referrals", "fettle.referral.v1.ReferralService.SubmitReferral"},
-    {"GET", "referrals", "fettle.referral.v1.ReferralService.ListReferrals"},
     {"GET", "referrals/{referral_id}", "fettle.referral.v1.ReferralService.GetReferral"},
     {"POST", "drafts", "fettle.referral.v1.ReferralService.DraftReferral"},
     {"POST", "signposts", "fettle.referral.v1.ReferralService.RecordSignpost"},
-    {"GET", "my-referrals", "fettle.referral.v1.ReferralService.ListMyReferrals"},
-    {"GET", "deliveries", "fettle.referral.v1.ReferralService.ListDeliveries"},
     {"POST", "services", "fettle.referral.v1.ReferralService.RegisterService"},
-    {"GET", "services", "fettle.referral.v1.ReferralService.ListServices"},
     {"GET", "services/{service_id}", "fettle.referral.v1.ReferralService.GetService"},
     {"GET", "journeys/{correlation_id}", "fettle.analytics.v1.AnalyticsService.GetJourney"},
 };
 
-// Every other rpc of the referral service that needs the id of one of these lies below it.
+// Every other rpc of the referral service that needs the id of one of these lies below it; lists
+// have paths of their own.
 struct Collection {
   const char* id_field;
   const char* path;
@@ -63,26 +63,30 @@ bool IsCommand(const MethodDescriptor* rpc) {
   return PolicyOf(rpc).kind() == common::v1::RPC_KIND_COMMAND;
 }
 
-// HandOverReferral: hand-over. GetReferralHistory: history.
-std::string PathWord(const MethodDescriptor* rpc, std::string_view noun) {
+bool IsForUsers(const MethodDescriptor* rpc) {
+  return std::ranges::any_of(PolicyOf(rpc).roles(),
+                             [](const std::string& role) { return role != kMessagesRole; });
+}
+
+std::vector<std::string> WordsOf(const MethodDescriptor* rpc) {
   std::vector<std::string> words;
   for (const char c : rpc->name()) {
     if (absl::ascii_isupper(c)) words.emplace_back();
     words.back().push_back(c);
   }
-  if (!IsCommand(rpc)) words.erase(words.begin());
-  std::vector<std::string> kept;
-  for (const std::string& word : words) {
-    if (word != noun) kept.push_back(absl::AsciiStrToLower(word));
-  }
-  FETTLE_CHECK(!kept.empty(), "an rpc has a name beside what it is about");
-  return absl::StrJoin(kept, "-");
+  return words;
 }
 
-std::optional<Route> Below(const MethodDescriptor* rpc) {
-  if (rpc->client_streaming() || rpc->server_streaming()) return std::nullopt;
-  // For our own services.
-  if (PolicyOf(rpc).roles().empty()) return std::nullopt;
+// HandOverReferral: hand-over. GetReferralHistory: history.
+std::string PathWord(const MethodDescriptor* rpc, std::string_view noun) {
+  std::vector<std::string> words = WordsOf(rpc);
+  if (!IsCommand(rpc)) words.erase(words.begin());
+  std::erase(words, noun);
+  FETTLE_CHECK(!words.empty(), "an rpc has a name beside what it is about");
+  return absl::AsciiStrToLower(absl::StrJoin(words, "-"));
+}
+
+std::optional<Route> RouteOf(const MethodDescriptor* rpc) {
   for (const Collection& collection : kCollections) {
     const FieldDescriptor* id = rpc->input_type()->FindFieldByName(collection.id_field);
     if (id == nullptr || !id->options().GetExtension(common::v1::rule).required()) continue;
@@ -91,7 +95,8 @@ std::optional<Route> Below(const MethodDescriptor* rpc) {
                               PathWord(rpc, collection.noun)),
                  rpc, IsCommand(rpc)};
   }
-  return std::nullopt;
+  if (IsCommand(rpc) || WordsOf(rpc).front() != kList) return std::nullopt;
+  return Route{"GET", absl::StrCat(kApiPath, PathWord(rpc, "")), rpc, false};
 }
 
 bool IsField(std::string_view segment) { return segment.starts_with('{'); }
@@ -137,8 +142,9 @@ Routes::Routes() {
   const auto* service = pool->FindServiceByName(kReferralService);
   for (int i = 0; i < service->method_count(); ++i) {
     const MethodDescriptor* rpc = service->method(i);
-    if (std::ranges::find(routes_, rpc, &Route::rpc) != routes_.end()) continue;
-    if (std::optional<Route> route = Below(rpc)) routes_.push_back(*std::move(route));
+    const bool has_row = std::ranges::find(routes_, rpc, &Route::rpc) != routes_.end();
+    if (has_row || !IsForUsers(rpc) || rpc->server_streaming()) continue;
+    if (std::optional<Route> route = RouteOf(rpc)) routes_.push_back(*std::move(route));
   }
 }
 
