@@ -427,6 +427,43 @@ test("a plan is recorded whole, is reviewed, and keeps the names of its goals", 
   await page.context().close();
 });
 
+test("somebody is referred, once, also when the form is corrected", async () => {
+  const page = await open("gp", { viewport: PHONE });
+  await visit(page, "/desk/new");
+  const send = async () => {
+    await page.getByRole("button", { name: "Send the referral" }).press("Enter");
+    await page.waitForLoadState();
+  };
+  await send();
+  const errors = page.locator("#error-summary a");
+  assert.equal(await errors.count(), 11);
+  await check(page);
+  for (const [label, text] of [["First name", "Ada"], ["Family name", "New"], ["Day", "4"], ["Month", "5"], ["Year", "1950"],
+    ["NHS number", "999 000 0019"], ["GP practice", "A1001"], ["In words", "Feels alone"], ["Name", "Dr One"],
+    ["How to reach them", "0113 496 0000"]]) {
+    await page.getByLabel(label, { exact: true }).fill(text);
+  }
+  await page.getByLabel("Service", { exact: true }).fill("Surgery");
+  for (const [label, option] of [["Which service is asked?", "Overtown Link Workers"], ["Why?", "Loneliness"],
+    ["Risks", "No known risks"], ["Consent", "Informed, for direct care"]]) {
+    await page.getByLabel(label, { exact: true }).selectOption({ label: option });
+  }
+  await page.getByLabel("Priority").selectOption("PRIORITY_ROUTINE");
+  await send();
+  assert.match(await errors.allInnerTexts().then(String), /^NHS number must be/);
+  await page.getByLabel("NHS number").fill("999 000 0018");
+  const form = await bodyOf(page);
+  await send();
+  await page.getByText("The referral is sent").waitFor();
+  await check(page);
+  const again = await page.request.post(`${url}/desk/new`, { form, maxRedirects: 0, headers: { Origin: url } });
+  assert.equal(again.status(), 303);
+  assert.equal(new URL(page.url()).pathname + "?done=new", again.headers().location);
+  const bad = await page.request.post(`${url}/desk/new`, { form: { ...form, request_id: "x" }, headers: { Origin: url } });
+  assert.equal(bad.status(), 404);
+  await page.context().close();
+});
+
 test("a question goes to the referrer, who answers it", async () => {
   const page = await open("wendy");
   const path = `/desk/referrals/${referrals.asked}`;

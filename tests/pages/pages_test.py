@@ -1,4 +1,4 @@
-"""Starts a system with a few people in it, and runs day_test.mjs against its pages."""
+"""Starts a system with a few people in it, and runs day_test.mjs against its pages. Arguments are those of node's test runner."""
 import json
 import os
 import pathlib
@@ -92,8 +92,8 @@ def main():
                   "stranger": fettle.token("link_worker", fettle.COUNCIL, "sam")}
         given = {"url": f"http://localhost:{http_port}", "tokens": tokens, "referrals": world(fettle),
                  "service": fettle.SERVICE_ID}
-        run = subprocess.run([TOOLS / "node/bin/node", "--test", "--test-reporter=spec",
-                              pathlib.Path(__file__).with_name("day_test.mjs"), *sys.argv[1:]],
+        run = subprocess.run([TOOLS / "node/bin/node", "--test", "--test-reporter=spec", *sys.argv[1:],
+                              pathlib.Path(__file__).with_name("day_test.mjs")],
                              env={**os.environ, "FETTLE_PAGES": json.dumps(given),
                                   "FETTLE_NODE_MODULES": str(TOOLS / "npm/node_modules") + "/"}, check=False)
         leaked = [s for s in fettle.processes for word in ("Ada", "Hidden Street", "CANARY") if word in fettle.log(s)]

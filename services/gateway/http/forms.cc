@@ -309,6 +309,15 @@ void FormValues::SetDate(std::string_view name, std::string_view date) {
   }
 }
 
+std::vector<FormError> EmptyOf(std::span<const Field> fields, const FormValues& values) {
+  std::vector<FormError> errors;
+  for (const Field& field : fields) {
+    if (!field.needed.empty() && IsEmpty(field, values))
+      errors.push_back({field.name, field.needed});
+  }
+  return errors;
+}
+
 std::vector<FormError> ErrorsOf(std::span<const Field> fields, const FormValues& values,
                                 const absl::Status& refusal) {
   std::vector<FormError> errors;

@@ -75,6 +75,8 @@ struct FormError {
   std::string text;
 };
 
+// The fields that are needed and were left empty.
+std::vector<FormError> EmptyOf(std::span<const Field> fields, const FormValues& values);
 // What a refusal says to the person who filled the fields.
 std::vector<FormError> ErrorsOf(std::span<const Field> fields, const FormValues& values,
                                 const absl::Status& refusal);

@@ -18,6 +18,9 @@
 #include "libs/base/text.h"
 #include "libs/base/trace.h"
 #include "libs/base/uuid.h"
+#include "libs/crypto/digest.h"
+#include "libs/rpc/validate.h"
+#include "services/gateway/http/new_referral.h"
 #include "services/gateway/http/pages.h"
 #include "services/gateway/http/session.h"
 #include "services/gateway/refusals.h"
@@ -30,6 +33,8 @@ namespace pv1 = person::v1;
 
 constexpr std::string_view kWorkPath = "/desk";
 constexpr std::string_view kReferralsPath = "/desk/referrals/";
+constexpr std::string_view kNewReferralPath = "/desk/new";
+constexpr std::string_view kNewReferral = "new";
 constexpr int kPageSize = 200;
 
 constexpr WorkList kMine = {
@@ -130,6 +135,21 @@ Requests Pooled() {
   return requests;
 }
 
+// What a page says of the form that was just recorded.
+std::string_view DoneWords(const std::string& name) {
+  if (name == kNewReferral) return "The referral is sent";
+  const WorkForm* form = FindWorkForm(name);
+  return form == nullptr ? std::string_view() : form->done;
+}
+
+http::Response SeeReferral(const std::string& id, std::string_view done) {
+  return {303,
+          "text/plain; charset=utf-8",
+          "See other\n",
+          {{"Location", base::Concat(kReferralsPath, id, "?done=", done)},
+           {"Cache-Control", "no-store"}}};
+}
+
 // The one rpc that takes this request.
 const google::protobuf::MethodDescriptor& RpcOf(const google::protobuf::Message& request) {
   const google::protobuf::Descriptor* type = request.GetDescriptor();
@@ -205,6 +225,7 @@ WorkFlow::Answer<http::Response> WorkFlow::Route(const Session& session) {
   if (path == kMine.path) co_return co_await List(session, kMine, OfWorker(session.viewer));
   if (path == kTriage.path) co_return co_await List(session, kTriage, Undecided());
   if (path == kPool.path) co_return co_await List(session, kPool, Pooled());
+  if (path == kNewReferralPath) co_return co_await Refer(session);
   if (!path.starts_with(kReferralsPath)) co_return NotHere();
   const std::vector<std::string> parts =
       absl::StrSplit(base::ToAbsl(path.substr(kReferralsPath.size())), '/');
@@ -261,9 +282,8 @@ WorkFlow::Answer<http::Response> WorkFlow::One(const Session& session, std::stri
   const auto referral = co_await GetReferral(session, std::move(id));
   if (!referral.ok()) co_return referral.status();
   const auto person = co_await GetPerson(session, referral->person_id());
-  co_return ReferralPage(*referral, person.get(),
-                         FindWorkForm(QueryField(*session.request, "done")), session.viewer,
-                         session.now);
+  co_return ReferralPage(*referral, person.get(), DoneWords(QueryField(*session.request, "done")),
+                         session.viewer, session.now);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::string id,
@@ -281,11 +301,10 @@ WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::str
   FormValues values;
   const WorkContext context{*referral, session.viewer, session.now};
   if (form.prefill != nullptr) form.prefill(context, values);
-  co_return WorkFormPage(200,
-                         {.form = form,
-                          .values = values,
-                          .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
-                         *referral, name, session.viewer);
+  co_return WorkFormPage(
+      200, form,
+      {.values = values, .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
+      *referral, name, session.viewer);
 }
 
 // Whether the state allows it is the service's to say: a form that is sent twice comes the second
@@ -304,13 +323,7 @@ WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const 
     Address(*request, request_id, referral.referral_id(), version);
     const auto answer = co_await Send(parts_.referral, session.call, *request);
     if (answer.ok()) {
-      co_return http::Response{
-          303,
-          "text/plain; charset=utf-8",
-          "See other\n",
-          {{"Location",
-            absl::StrCat("/desk/referrals/", referral.referral_id(), "?done=", form.name)},
-           {"Cache-Control", "no-store"}}};
+      co_return SeeReferral(referral.referral_id(), form.name);
     }
     errors = ErrorsOf(FieldsOf(form, referral, values), values, answer.status());
     status = HttpStatusOf(answer.status());
@@ -319,10 +332,73 @@ WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const 
       request_id = base::IdSource(session.now, base::RandomSeed()).Next();
     }
   }
-  co_return WorkFormPage(
-      status,
-      {.form = form, .values = values, .errors = std::move(errors), .request_id = request_id},
-      referral, name, session.viewer);
+  co_return WorkFormPage(status, form,
+                         {.values = values, .errors = std::move(errors), .request_id = request_id},
+                         referral, name, session.viewer);
+}
+
+WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {
+  rv1::ListServicesRequest all;
+  all.mutable_page()->set_page_size(kPageSize);
+  const auto start = [&](auto* context, auto* response, auto done) {
+    referral_->async()->ListServices(context, &all, response, std::move(done));
+  };
+  const auto services = co_await Ask<rv1::ListServicesResponse>(session.call, start);
+  if (!services.ok()) co_return services.status();
+  const std::vector<Field> fields = NewReferralFields(services->response);
+  if (session.request->method != "POST") {
+    const FormValues values = NewReferralValues(session.viewer);
+    co_return NewReferralPage(
+        200,
+        {.values = values, .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
+        fields, session.viewer);
+  }
+  const FormValues values(session.request->body);
+  const std::string request_id = base::UuidFromBytes(base::UuidToBytes(values.Get("request_id")));
+  if (request_id.empty()) co_return NotHere();
+  // Two services and no way back: the first one is not asked before all is there that the second
+  // one needs.
+  std::vector<FormError> errors = EmptyOf(fields, values);
+  int status = 400;
+  if (errors.empty()) {
+    const absl::StatusOr<std::string> referral_id =
+        co_await SubmitNew(session, values, services->response, request_id);
+    if (referral_id.ok()) co_return SeeReferral(*referral_id, kNewReferral);
+    errors = ErrorsOf(fields, values, referral_id.status());
+    status = HttpStatusOf(referral_id.status());
+  }
+  co_return NewReferralPage(
+      status, {.values = values, .errors = std::move(errors), .request_id = request_id}, fields,
+      session.viewer);
+}
+
+// The request ids follow from the form's and from what is sent: the same form has one effect, and a
+// corrected one is another request.
+WorkFlow::Answer<std::string> WorkFlow::SubmitNew(const Session& session, const FormValues& values,
+                                                  const rv1::ListServicesResponse& services,
+                                                  const std::string& request_id) {
+  rv1::SubmitReferralRequest referral = NewReferral(values, services, session.viewer, session.now);
+  pv1::EnsurePersonRequest person = NewPerson(values);
+  const auto id_of = [&](const google::protobuf::Message& message) {
+    return crypto::UuidV5(request_id, message.SerializeAsString());
+  };
+  person.set_correlation_id(crypto::UuidV5(request_id, "journey"));
+  person.set_request_id(id_of(person));
+  referral.set_correlation_id(person.correlation_id());
+  referral.set_request_id(id_of(referral));
+  referral.set_person_id(referral.request_id());  // any, until the registry says which
+  const absl::Status shape = rpc::Validate(referral);
+  if (!shape.ok()) co_return shape;
+  const auto registered = co_await Send(parts_.person, session.call, person);
+  if (!registered.ok()) co_return registered.status();
+  pv1::EnsurePersonResponse known;
+  known.ParseFromString(*registered);
+  referral.set_person_id(known.person_id());
+  const auto sent = co_await Send(parts_.referral, session.call, referral);
+  if (!sent.ok()) co_return sent.status();
+  rv1::SubmitReferralResponse submitted;
+  submitted.ParseFromString(*sent);
+  co_return submitted.referral_id();
 }
 
 WorkFlow::Answer<rv1::Referral> WorkFlow::GetReferral(const Session& session, std::string id) {

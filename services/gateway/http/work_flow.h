@@ -65,6 +65,12 @@ class WorkFlow {
   Answer<http::Response> Submit(const Session& session, const WorkForm& form,
                                 const referral::v1::Referral& referral, std::string name);
 
+  Answer<http::Response> Refer(const Session& session);
+  // The id of the referral.
+  Answer<std::string> SubmitNew(const Session& session, const FormValues& values,
+                                const referral::v1::ListServicesResponse& services,
+                                const std::string& request_id);
+
   Answer<referral::v1::Referral> GetReferral(const Session& session, std::string id);
   // Null when the registry does not answer: the work goes on without the name.
   http::Task<std::unique_ptr<person::v1::GetPersonResponse>> GetPerson(const Session& session,

@@ -251,14 +251,11 @@ TEST(WorkPages, ShowWordsAsText) {
   FormValues values;
   values.Set("note", kHostile);
   for (const http::Response& page :
-       {ReferralPage(referral, &person, FindWorkForm("contact"), viewer, kNow),
-        ReferralPage(referral, nullptr, nullptr, viewer, kNow),
+       {ReferralPage(referral, &person, kHostile, viewer, kNow),
+        ReferralPage(referral, nullptr, "", viewer, kNow),
         WorkListPage({"/desk", "T", "L", "N"}, {{referral, kHostile}}, {}, viewer, kNow),
-        WorkFormPage(400,
-                     {.form = *FindWorkForm("contact"),
-                     .values = values,
-                     .errors = {{"note", kHostile}},
-                     .request_id = kHostile},
+        WorkFormPage(400, *FindWorkForm("contact"),
+                     {.values = values, .errors = {{"note", kHostile}}, .request_id = kHostile},
                      referral, kHostile, viewer)}) {
     EXPECT_THAT(page.body, Not(HasSubstr("<script>")));
     EXPECT_THAT(page.body, HasSubstr("&lt;script&gt;&quot;&#39;&amp;"));
@@ -277,11 +274,11 @@ TEST(WorkPages, RestrictedPeopleAreShownWithoutContactDetails) {
   person.mutable_demographics()->add_address_lines()->set_text("1 Hidden Street");
   person.set_gp_practice("A1001X");
   const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
-  EXPECT_THAT(ReferralPage(referral, &person, nullptr, kWendy, kNow).body,
+  EXPECT_THAT(ReferralPage(referral, &person, "", kWendy, kNow).body,
               AllOf(HasSubstr("0113 496 0123"), HasSubstr("ada@example.org"),
                     HasSubstr("1 Hidden Street"), HasSubstr("A1001X")));
   person.set_restricted(true);
-  EXPECT_THAT(ReferralPage(referral, &person, nullptr, kWendy, kNow).body,
+  EXPECT_THAT(ReferralPage(referral, &person, "", kWendy, kNow).body,
               AllOf(HasSubstr("Restricted person"), Not(HasSubstr("0113 496 0123")),
                     Not(HasSubstr("ada@example.org")), Not(HasSubstr("1 Hidden Street")),
                     Not(HasSubstr("A1001X"))));
@@ -294,7 +291,7 @@ TEST(WorkPages, OverdueAndDeadAndMissingAreSaid) {
   referral.add_missing_items("consent");
   person::v1::GetPersonResponse person;
   person.set_death_date("2025-07-01");
-  EXPECT_THAT(ReferralPage(referral, &person, nullptr, kWendy, kNow).body,
+  EXPECT_THAT(ReferralPage(referral, &person, "", kWendy, kNow).body,
               AllOf(HasSubstr("Triage is overdue"), HasSubstr("3 days overdue"),
                     HasSubstr("Mandatory items are missing"), HasSubstr("Consent"),
                     HasSubstr("The person has died"), HasSubstr("1 July 2025")));

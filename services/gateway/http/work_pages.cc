@@ -244,8 +244,8 @@ void AddWarning(Html& html, std::string_view heading, const Html& words) {
       .Raw("</div></div>\n");
 }
 
-void AddDone(Html& html, const WorkForm* done) {
-  if (done == nullptr) return;
+void AddDone(Html& html, std::string_view done) {
+  if (done.empty()) return;
   html.Raw(
           "<div class=\"nhsuk-notification-banner nhsuk-notification-banner--success\" "
           "role=\"alert\" aria-labelledby=\"done-title\" tabindex=\"-1\" autofocus><div "
@@ -253,7 +253,7 @@ void AddDone(Html& html, const WorkForm* done) {
           "class=\"nhsuk-notification-banner__title\" id=\"done-title\">Recorded</h2></div><div "
           "class=\"nhsuk-notification-banner__content\"><p "
           "class=\"nhsuk-notification-banner__heading\">")
-      .Text(done->done)
+      .Text(done)
       .Raw("</p></div></div>\n");
 }
 
@@ -699,6 +699,15 @@ bool HasBegun(const rv1::Referral& referral) {
   return !referral.first_contact_date().empty() || referral.has_care();
 }
 
+// What stands around the fields of a form.
+struct FormFrame {
+  std::string action;
+  std::string_view title, lead, button;
+  std::string_view caption = {};
+  std::string_view back_path = {};
+  int64_t version = -1;  // below 0: the form does not check it
+};
+
 // The list that a referral is in, for this viewer.
 std::pair<const char*, const char*> ListOf(const rv1::Referral& referral, const Viewer& viewer) {
   if (referral.worker_id() != viewer.subject && IsReceiver(referral, viewer)) {
@@ -765,7 +774,7 @@ http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& ro
 }
 
 http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonResponse* person,
-                            const WorkForm* done, const Viewer& viewer, absl::Time now) {
+                            std::string_view done, const Viewer& viewer, absl::Time now) {
   const std::string name =
       person == nullptr ? "Name not to be had now" : NameOf(person->demographics());
   Html html;
@@ -788,35 +797,57 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
               {.viewer = &viewer, .current = path, .back_path = path, .back_text = text});
 }
 
-http::Response WorkFormPage(int status, const ShownForm& shown, const rv1::Referral& referral,
-                            std::string_view name, const Viewer& viewer) {
-  const WorkForm& form = shown.form;
-  const std::string path = ReferralPath(referral);
+http::Response FormPage(int status, const ShownForm& shown, std::span<const Field> fields,
+                        const FormFrame& around, const Viewer& viewer) {
   Html html;
   html.Raw("<div class=\"nhsuk-grid-row\">\n<div class=\"nhsuk-grid-column-two-thirds\">\n");
-  const std::vector<Field> fields = FieldsOf(form, referral, shown.values);
   AddErrorSummary(html, fields, shown.errors);
-  html.Raw("<h1 class=\"nhsuk-heading-l\"><span class=\"nhsuk-caption-l\">")
-      .Text(name)
-      .Raw("</span> ")
-      .Text(form.title)
-      .Raw("</h1>\n");
-  if (*form.lead != '\0') html.Paragraph(form.lead);
-  html.Raw("<form action=\"")
-      .Text(absl::StrCat(path, "/", form.name))
-      .Raw("\" method=\"post\" novalidate>\n");
+  html.Raw("<h1 class=\"nhsuk-heading-l\">");
+  if (!around.caption.empty()) {
+    html.Raw("<span class=\"nhsuk-caption-l\">").Text(around.caption).Raw("</span> ");
+  }
+  html.Text(around.title).Raw("</h1>\n");
+  if (!around.lead.empty()) html.Paragraph(around.lead);
+  html.Raw("<form action=\"").Text(around.action).Raw("\" method=\"post\" novalidate>\n");
   AddHidden(html, "request_id", shown.request_id);
-  if (form.checks_version) AddHidden(html, "version", absl::StrCat(referral.version()));
+  if (around.version >= 0) AddHidden(html, "version", absl::StrCat(around.version));
   AddFields(html, fields, shown.values, shown.errors);
   html.Raw("<button class=\"nhsuk-button\" type=\"submit\">")
-      .Text(form.button)
+      .Text(around.button)
       .Raw("</button>\n</form>\n</div>\n</div>\n");
-  return Page(status, form.title, std::move(html),
+  return Page(status, around.title, std::move(html),
               {.viewer = &viewer,
-               .current = {},
-               .back_path = path,
+               .current = around.action,
+               .back_path = around.back_path,
                .back_text = "Back to the referral",
                .has_errors = !shown.errors.empty()});
+}
+
+http::Response WorkFormPage(int status, const WorkForm& form, const ShownForm& shown,
+                            const rv1::Referral& referral, std::string_view name,
+                            const Viewer& viewer) {
+  const std::string path = ReferralPath(referral);
+  return FormPage(status, shown, FieldsOf(form, referral, shown.values),
+                  {.action = absl::StrCat(path, "/", form.name),
+                   .title = form.title,
+                   .lead = form.lead,
+                   .button = form.button,
+                   .caption = name,
+                   .back_path = path,
+                   .version = form.checks_version ? referral.version() : -1},
+                  viewer);
+}
+
+http::Response NewReferralPage(int status, const ShownForm& shown, std::span<const Field> fields,
+                               const Viewer& viewer) {
+  return FormPage(
+      status, shown, fields,
+      {.action = "/desk/new",
+       .title = "Refer somebody",
+       .lead = "Somebody who is known by NHS number and date of birth is found, anybody "
+               "else is registered.",
+       .button = "Send the referral"},
+      viewer);
 }
 
 }  // namespace fettle::gateway

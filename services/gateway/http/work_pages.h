@@ -2,6 +2,7 @@
 #ifndef FETTLE_SERVICES_GATEWAY_HTTP_WORK_PAGES_H_
 #define FETTLE_SERVICES_GATEWAY_HTTP_WORK_PAGES_H_
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,19 +55,20 @@ http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& ro
 // `person` may be null when the registry did not answer. `done`: the form that was just recorded,
 // or null.
 http::Response ReferralPage(const referral::v1::Referral& referral,
-                            const person::v1::GetPersonResponse* person, const WorkForm* done,
+                            const person::v1::GetPersonResponse* person, std::string_view done,
                             const Viewer& viewer, absl::Time now);
 
 // A form, as it is opened or as it comes back with what is to be corrected.
 struct ShownForm {
-  const WorkForm& form;
   const FormValues& values;
   std::vector<FormError> errors = {};
   std::string request_id;
 };
-http::Response WorkFormPage(int status, const ShownForm& shown,
+http::Response WorkFormPage(int status, const WorkForm& form, const ShownForm& shown,
                             const referral::v1::Referral& referral, std::string_view name,
                             const Viewer& viewer);
+http::Response NewReferralPage(int status, const ShownForm& shown, std::span<const Field> fields,
+                               const Viewer& viewer);
 
 }  // namespace fettle::gateway
 
