@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "conformance"))
 from gateway import TARGET, Gateway  # noqa: E402
@@ -191,6 +192,14 @@ class DifficultPartner(unittest.TestCase):
         self.fettle.call("referral.RejectReferral", {"referral_id": referral, "reason_code": "22"}, self.fettle.link_worker)
         return referral
 
+    def page(self, path, **form):
+        """As the link worker's browser gets it; `form`: posts it."""
+        status, answer, _ = post.post(
+            self.gateway.url + path, urllib.parse.urlencode(form).encode() if form else None,
+            {"Authorization": f"Bearer {self.fettle.link_worker}", "Sec-Fetch-Site": "same-origin"}, "POST" if form else "GET")
+        self.assertEqual(status, 200, answer)
+        return answer.decode()
+
     def delivery(self, referral):
         return self.fettle.call("referral.ListDeliveries", {"referral_id": referral}, self.fettle.link_worker).deliveries[0].delivery
 
@@ -222,8 +231,11 @@ class DifficultPartner(unittest.TestCase):
         self.assertEqual((last.http_status, last.issue_code, last.attempts), (400, "invariant", 1))
         failed = self.fettle.call("referral.ListDeliveries", {}, self.fettle.link_worker).deliveries
         self.assertEqual([item.referral_id for item in failed], [referral])
-        self.fettle.call("referral.SendDeliveryAgain", {
-            "referral_id": referral, "delivery_id": last.message.delivery_id}, self.fettle.link_worker)
+        page = self.page("/desk/messages")
+        self.assertIn(f"/desk/referrals/{referral}", page)
+        path = f"/desk/referrals/{referral}"
+        self.assertIn("refused it (400 invariant)", self.page(path))
+        self.page(f"{path}/send-again", request_id=new_id(), delivery_id=last.message.delivery_id)
         self.ends_as(referral, "DELIVERED")
         self.assertEqual(self.partner.seen[0][1], self.partner.seen[1][1])
         self.assertEqual(self.fettle.call("referral.ListDeliveries", {}, self.fettle.link_worker).deliveries[:], [])

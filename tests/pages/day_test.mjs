@@ -337,6 +337,18 @@ test("a list has pages, and each organisation and role sees its own", async () =
   await trainer.context().close();
 });
 
+test("a partner that could not be told is shown, and told again", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  await visit(page, "/desk/messages");
+  await enter(page, "Ada Untold");
+  const main = () => page.locator("main").innerText();
+  assert.match(await main(), /could not be told/);
+  assert.match(await main(), /No address of their system/);
+  await enter(page, "Send it again");
+  assert.match(await main(), /The message is sent again/);
+  await page.context().close();
+});
+
 test("a plan is recorded whole, is reviewed, and keeps the names of its goals", async () => {
   const page = await open("wendy");
   const path = `/desk/referrals/${referrals.planned}`;

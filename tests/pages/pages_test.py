@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fettle import ROOT, Fettle, free_port  # noqa: E402
+from fettle import ROOT, Fettle, free_port, new_id  # noqa: E402
 
 TOOLS = ROOT / "build/tools"
 # How many of one worker's people it takes for a second page.
@@ -37,6 +37,14 @@ class People:
         request["details"].update(details or {})
         return f.call("referral.SubmitReferral", request, f.gp).referral_id
 
+    def refer_by_message(self, first, family):
+        """From a partner whose system has no address here: it cannot be told."""
+        f = self.fettle
+        request = f.referral_request(f.person(number=next(self.numbers), first=first, family=family, born="1950-05-04"))
+        message = {"request_id": new_id(), "correlation_id": new_id(), "bundle_id": new_id(), "body": {"text": "{}"}}
+        request.update({"intake": "INTAKE_BARS_COMPLETE", "partner_message": message})
+        return f.call("referral.SubmitReferral", request, f.token("integrator", f.PRACTICE, "partner")).referral_id
+
     def accept(self, referral, worker=None):
         f = self.fettle
         f.call("referral.StartTriage", {"referral_id": referral}, f.link_worker)
@@ -57,6 +65,7 @@ def world(fettle):
              "meanwhile": people.accept(people.refer("Ada", "Meanwhile"), "wendy"),
              "forged": people.accept(people.refer("Ada", "Forged"), "wendy"),
              "asked": people.refer("Ada", "Asked"),
+             "untold": people.accept(people.refer_by_message("Ada", "Untold")),
              "risky": people.refer("Ada", "Risky", {"risks": risks, "priority": "PRIORITY_URGENT"})}
     found["planned"] = people.accept(people.refer("Ada", "Planned"))
     fettle.call("referral.StartReferral", {"referral_id": found["planned"], "worker_id": "wendy",

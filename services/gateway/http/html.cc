@@ -55,10 +55,8 @@ and the training of the people who make both work.</p>
 constexpr struct {
   std::string_view path, text;
 } kWays[] = {
-    {"/desk", "My people"},
-    {"/desk/triage", "Triage"},
-    {"/desk/pool", "Waiting list"},
-    {"/desk/new", "Refer"},
+    {"/desk", "My people"}, {"/desk/triage", "Triage"},          {"/desk/pool", "Waiting list"},
+    {"/desk/new", "Refer"}, {"/desk/messages", "Not delivered"},
 };
 
 void AddAccount(Html& html, const Viewer* viewer) {

@@ -51,6 +51,12 @@ constexpr WorkList kPool = {.path = "/desk/pool",
                             .lead = "Accepted referrals that nobody is in charge of.",
                             .none = "Nobody waits for a worker."};
 
+constexpr WorkList kMessages = {
+    .path = "/desk/messages",
+    .title = "Not delivered",
+    .lead = "Partners' systems that could not be told. Open the referral to try again.",
+    .none = "Every message to a partner was delivered, or is still being tried."};
+
 // For access records: paths as README.md has them.
 std::string MethodOf(const http::Request& request) {
   const std::string_view path = request.Path();
@@ -225,6 +231,7 @@ WorkFlow::Answer<http::Response> WorkFlow::Route(const Session& session) {
   if (path == kMine.path) co_return co_await List(session, kMine, OfWorker(session.viewer));
   if (path == kTriage.path) co_return co_await List(session, kTriage, Undecided());
   if (path == kPool.path) co_return co_await List(session, kPool, Pooled());
+  if (path == kMessages.path) co_return co_await NotDelivered(session);
   if (path == kNewReferralPath) co_return co_await Refer(session);
   if (!path.starts_with(kReferralsPath)) co_return NotHere();
   const std::vector<std::string> parts =
@@ -282,8 +289,65 @@ WorkFlow::Answer<http::Response> WorkFlow::One(const Session& session, std::stri
   const auto referral = co_await GetReferral(session, std::move(id));
   if (!referral.ok()) co_return referral.status();
   const auto person = co_await GetPerson(session, referral->person_id());
-  co_return ReferralPage(*referral, person.get(), DoneWords(QueryField(*session.request, "done")),
-                         session.viewer, session.now);
+  const auto failed = co_await Failed(session, referral->referral_id());
+  if (!failed.ok()) co_return failed.status();
+  base::IdSource ids(session.now, base::RandomSeed());
+  std::vector<Undelivered> undelivered;
+  for (const rv1::ReferralDelivery& message : *failed) {
+    undelivered.push_back({message.delivery(), ids.Next()});
+  }
+  co_return ReferralPage(*referral, person.get(), undelivered,
+                         DoneWords(QueryField(*session.request, "done")), session.viewer,
+                         session.now);
+}
+
+WorkFlow::Answer<std::vector<rv1::ReferralDelivery>> WorkFlow::Failed(const Session& session,
+                                                                      std::string referral_id) {
+  rv1::ListDeliveriesRequest request;
+  request.set_referral_id(std::move(referral_id));
+  const auto start = [&](auto* context, auto* response, auto done) {
+    referral_->async()->ListDeliveries(context, &request, response, std::move(done));
+  };
+  auto answer = co_await Ask<rv1::ListDeliveriesResponse>(session.call, start);
+  if (!answer.ok()) co_return answer.status();
+  std::vector<rv1::ReferralDelivery> failed;
+  for (rv1::ReferralDelivery& message : *answer->response.mutable_deliveries()) {
+    if (message.delivery().status() == rv1::DELIVERY_STATUS_FAILED) {
+      failed.push_back(std::move(message));
+    }
+  }
+  co_return failed;
+}
+
+// The first page of them: whoever clears it sees the rest.
+WorkFlow::Answer<http::Response> WorkFlow::NotDelivered(const Session& session) {
+  const auto failed = co_await Failed(session, "");
+  if (!failed.ok()) co_return failed.status();
+  std::vector<rv1::Referral> referrals;
+  bool is_cut = false;
+  for (const rv1::ReferralDelivery& message : *failed) {
+    if (std::ranges::any_of(referrals, [&](const rv1::Referral& referral) {
+          return referral.referral_id() == message.referral_id();
+        })) {
+      continue;
+    }
+    is_cut = referrals.size() == size_t{kWorkRowsMax};
+    if (is_cut) break;
+    auto referral = co_await GetReferral(session, message.referral_id());
+    if (!referral.ok()) co_return referral.status();
+    referrals.push_back(*std::move(referral));
+  }
+  std::set<std::string> people;
+  for (const rv1::Referral& referral : referrals) people.insert(referral.person_id());
+  const std::map<std::string, std::string> names = co_await Names(session, people);
+  std::vector<WorkRow> rows;
+  for (rv1::Referral& referral : referrals) {
+    const auto name = names.find(referral.person_id());
+    rows.push_back({std::move(referral), name == names.end() ? "" : name->second});
+  }
+  const WorkPlace place{
+      .page = 1, .pages = 1, .people = static_cast<int>(rows.size()), .is_cut = is_cut};
+  co_return WorkListPage(kMessages, rows, place, session.viewer, session.now);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::string id,

@@ -60,6 +60,10 @@ class WorkFlow {
   Answer<http::Response> Route(const Session& session);
   Answer<http::Response> List(const Session& session, const WorkList& list,
                               std::vector<referral::v1::ListReferralsRequest> requests);
+  Answer<http::Response> NotDelivered(const Session& session);
+  // Of one referral, or (empty) of the organisation, when there are any.
+  Answer<std::vector<referral::v1::ReferralDelivery>> Failed(const Session& session,
+                                                             std::string referral_id);
   Answer<http::Response> One(const Session& session, std::string id);
   Answer<http::Response> Form(const Session& session, std::string id, const WorkForm& form);
   Answer<http::Response> Submit(const Session& session, const WorkForm& form,

@@ -132,6 +132,12 @@ std::unique_ptr<Message> TriageOutcomeOf(const FormValues& values, const WorkCon
   return request;
 }
 
+std::unique_ptr<Message> SendAgainOf(const FormValues& values, const WorkContext&, Errors&) {
+  auto request = std::make_unique<rv1::SendDeliveryAgainRequest>();
+  request->set_delivery_id(values.Get("delivery_id"));
+  return request;
+}
+
 std::unique_ptr<Message> AcceptanceOf(const FormValues& values, const WorkContext&, Errors&) {
   auto request = std::make_unique<rv1::AcceptReferralRequest>();
   request->set_priority(Parsed<rv1::Priority>(values.Get("priority")));
@@ -549,6 +555,15 @@ std::vector<WorkForm> MakeForms() {
                                                 REFERRAL_STATUS_PAUSED});
                        },
                    .request = NoContactOf});
+  // Offered beside each message that failed, not in the list of what may be done.
+  forms.push_back(
+      {.name = "send-again",
+       .title = "Send the message again",
+       .button = "Send it again",
+       .done = "The message is sent again",
+       .fields = {{.kind = FieldKind::kHidden, .name = "delivery_id", .path = "delivery_id"}},
+       .fits = [](const rv1::Referral&, const Viewer&) { return false; },
+       .request = SendAgainOf});
   forms.push_back(
       {.name = "decline",
        .title = "Close: the person says no",

@@ -233,6 +233,37 @@ TEST(WorkList, SoonestDueComesFirst) {
       << "without a limit: the oldest first";
 }
 
+Undelivered FailedMessage() {
+  Undelivered message{.delivery = {}, .request_id = kHostile};
+  message.delivery.mutable_message()->set_signal(rv1::SIGNAL_STARTED);
+  message.delivery.mutable_message()->set_delivery_id("the-delivery");
+  message.delivery.mutable_message()->set_partner_organisation(kHostile);
+  message.delivery.set_attempts(36);
+  message.delivery.set_http_status(422);
+  message.delivery.set_issue_code(kHostile);
+  return message;
+}
+
+TEST(WorkPages, AMessageThatFailedIsSaidAndCanBeSentAgain) {
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  Undelivered message = FailedMessage();
+  message.delivery.set_issue_code("not-supported");
+  EXPECT_THAT(ReferralPage(referral, nullptr, {message}, "", kWendy, kNow).body,
+              AllOf(HasSubstr("could not be told"), HasSubstr("“Started”"),
+                    HasSubstr("refused it (422 not-supported)"), HasSubstr("/send-again\""),
+                    HasSubstr("value=\"the-delivery\"")));
+  for (const auto& [problem, words] : std::initializer_list<std::pair<int, const char*>>{
+           {rv1::DELIVERY_PROBLEM_NO_ENDPOINT, "No address"},
+           {rv1::DELIVERY_PROBLEM_TIMEOUT, "did not answer"},
+           {rv1::DELIVERY_PROBLEM_CONNECTION_FAILED, "did not answer"},
+           {rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE, "could not be understood"},
+           {rv1::DELIVERY_PROBLEM_NOT_MADE, "could not be made"}}) {
+    message.delivery.set_problem(static_cast<rv1::DeliveryProblem>(problem));
+    EXPECT_THAT(ReferralPage(referral, nullptr, {message}, "", kWendy, kNow).body,
+                HasSubstr(words));
+  }
+}
+
 TEST(WorkPages, ShowWordsAsText) {
   rv1::Referral referral = Planned();
   referral.mutable_service()->set_name(kHostile);
@@ -251,8 +282,8 @@ TEST(WorkPages, ShowWordsAsText) {
   FormValues values;
   values.Set("note", kHostile);
   for (const http::Response& page :
-       {ReferralPage(referral, &person, kHostile, viewer, kNow),
-        ReferralPage(referral, nullptr, "", viewer, kNow),
+       {ReferralPage(referral, &person, {FailedMessage()}, kHostile, viewer, kNow),
+        ReferralPage(referral, nullptr, {}, "", viewer, kNow),
         WorkListPage({"/desk", "T", "L", "N"}, {{referral, kHostile}}, {}, viewer, kNow),
         WorkFormPage(400, *FindWorkForm("contact"),
                      {.values = values, .errors = {{"note", kHostile}}, .request_id = kHostile},
@@ -274,11 +305,11 @@ TEST(WorkPages, RestrictedPeopleAreShownWithoutContactDetails) {
   person.mutable_demographics()->add_address_lines()->set_text("1 Hidden Street");
   person.set_gp_practice("A1001X");
   const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
-  EXPECT_THAT(ReferralPage(referral, &person, "", kWendy, kNow).body,
+  EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
               AllOf(HasSubstr("0113 496 0123"), HasSubstr("ada@example.org"),
                     HasSubstr("1 Hidden Street"), HasSubstr("A1001X")));
   person.set_restricted(true);
-  EXPECT_THAT(ReferralPage(referral, &person, "", kWendy, kNow).body,
+  EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
               AllOf(HasSubstr("Restricted person"), Not(HasSubstr("0113 496 0123")),
                     Not(HasSubstr("ada@example.org")), Not(HasSubstr("1 Hidden Street")),
                     Not(HasSubstr("A1001X"))));
@@ -291,7 +322,7 @@ TEST(WorkPages, OverdueAndDeadAndMissingAreSaid) {
   referral.add_missing_items("consent");
   person::v1::GetPersonResponse person;
   person.set_death_date("2025-07-01");
-  EXPECT_THAT(ReferralPage(referral, &person, "", kWendy, kNow).body,
+  EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
               AllOf(HasSubstr("Triage is overdue"), HasSubstr("3 days overdue"),
                     HasSubstr("Mandatory items are missing"), HasSubstr("Consent"),
                     HasSubstr("The person has died"), HasSubstr("1 July 2025")));

@@ -773,8 +773,48 @@ http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& ro
   return Page(200, list.title, std::move(html), {.viewer = &viewer, .current = list.path});
 }
 
+namespace {
+
+// Why a partner's system does not have the message.
+std::string ProblemWords(const rv1::Delivery& delivery) {
+  switch (delivery.problem()) {
+    case rv1::DELIVERY_PROBLEM_NO_ENDPOINT:
+      return "No address of their system is set up here.";
+    case rv1::DELIVERY_PROBLEM_CONNECTION_FAILED:
+    case rv1::DELIVERY_PROBLEM_TIMEOUT:
+      return "Their system did not answer.";
+    case rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE:
+      return "Their system's answer could not be understood.";
+    case rv1::DELIVERY_PROBLEM_NOT_MADE:
+      return "The message could not be made.";
+    default:
+      return absl::StrCat("Their system refused it (", delivery.http_status(), " ",
+                          delivery.issue_code(), ").");
+  }
+}
+
+void AddUndelivered(Html& html, const rv1::Referral& referral, const Undelivered& message) {
+  const rv1::OutgoingMessage& told = message.delivery.message();
+  Html words;
+  words.Paragraph(absl::StrCat(
+      "“", Words(told.signal(), "SIGNAL_"), "” of ", ShownTime(message.delivery.request_time()),
+      ", tried ", message.delivery.attempts(), " times. ", ProblemWords(message.delivery)));
+  words.Raw("<form action=\"")
+      .Text(absl::StrCat(ReferralPath(referral), "/send-again"))
+      .Raw("\" method=\"post\" novalidate>\n");
+  AddHidden(words, "request_id", message.request_id);
+  AddHidden(words, "delivery_id", told.delivery_id());
+  words.Raw(
+      "<button class=\"nhsuk-button nhsuk-button--secondary\" type=\"submit\">Send it again"
+      "</button>\n</form>\n");
+  AddWarning(html, absl::StrCat(told.partner_organisation(), " could not be told"), words);
+}
+
+}  // namespace
+
 http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonResponse* person,
-                            std::string_view done, const Viewer& viewer, absl::Time now) {
+                            const std::vector<Undelivered>& undelivered, std::string_view done,
+                            const Viewer& viewer, absl::Time now) {
   const std::string name =
       person == nullptr ? "Name not to be had now" : NameOf(person->demographics());
   Html html;
@@ -784,6 +824,7 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
   AddUrgency(html, referral);
   html.Raw("</p>\n");
   AddFlags(html, referral, person, now);
+  for (const Undelivered& message : undelivered) AddUndelivered(html, referral, message);
   html.Raw("<div class=\"nhsuk-grid-row\">\n<div class=\"nhsuk-grid-column-one-third\">\n");
   AddActions(html, referral, viewer);
   html.Raw("</div>\n<div class=\"nhsuk-grid-column-two-thirds\">\n");

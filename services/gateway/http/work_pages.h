@@ -52,10 +52,17 @@ std::string NameOf(const person::v1::Demographics& demographics);
 http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& rows,
                             const WorkPlace& place, const Viewer& viewer, absl::Time now);
 
+// A message to a partner that failed, and the request id of the form that sends it again.
+struct Undelivered {
+  referral::v1::Delivery delivery;
+  std::string request_id;
+};
+
 // `person` may be null when the registry did not answer. `done`: the form that was just recorded,
 // or null.
 http::Response ReferralPage(const referral::v1::Referral& referral,
-                            const person::v1::GetPersonResponse* person, std::string_view done,
+                            const person::v1::GetPersonResponse* person,
+                            const std::vector<Undelivered>& undelivered, std::string_view done,
                             const Viewer& viewer, absl::Time now);
 
 // A form, as it is opened or as it comes back with what is to be corrected.
