@@ -249,7 +249,7 @@ TEST(WorkPages, AMessageThatFailedIsSaidAndCanBeSentAgain) {
   Undelivered message = FailedMessage();
   message.delivery.set_issue_code("not-supported");
   EXPECT_THAT(ReferralPage(referral, nullptr, {message}, "", kWendy, kNow).body,
-              AllOf(HasSubstr("could not be told"), HasSubstr("“Started”"),
+              AllOf(HasSubstr("could not be told"), HasSubstr("That the work has begun"),
                     HasSubstr("refused it (422 not-supported)"), HasSubstr("/send-again\""),
                     HasSubstr("value=\"the-delivery\"")));
   for (const auto& [problem, words] : std::initializer_list<std::pair<int, const char*>>{

@@ -793,12 +793,38 @@ std::string ProblemWords(const rv1::Delivery& delivery) {
   }
 }
 
+// What they do not know.
+const char* SignalWords(rv1::Signal signal) {
+  switch (signal) {
+    case rv1::SIGNAL_REQUEST:
+      return "The referral itself";
+    case rv1::SIGNAL_CANCEL:
+      return "That the referral is taken back";
+    case rv1::SIGNAL_CANCEL_AS_ERROR:
+      return "That the referral was an error";
+    case rv1::SIGNAL_TAKEN:
+      return "That the referral is accepted";
+    case rv1::SIGNAL_STARTED:
+      return "That the work has begun";
+    case rv1::SIGNAL_REJECTED:
+      return "That the referral is rejected";
+    case rv1::SIGNAL_DID_NOT_ATTEND:
+      return "That the person could not be reached";
+    case rv1::SIGNAL_COMPLETED:
+      return "That the work is done";
+    default:
+      return "A message";
+  }
+}
+
 void AddUndelivered(Html& html, const rv1::Referral& referral, const Undelivered& message) {
   const rv1::OutgoingMessage& told = message.delivery.message();
   Html words;
-  words.Paragraph(absl::StrCat(
-      "“", Words(told.signal(), "SIGNAL_"), "” of ", ShownTime(message.delivery.request_time()),
-      ", tried ", message.delivery.attempts(), " times. ", ProblemWords(message.delivery)));
+  const int attempts = message.delivery.attempts();
+  words.Paragraph(absl::StrCat(SignalWords(told.signal()), ". Decided on ",
+                               ShownTime(message.delivery.request_time()), ", tried ", attempts,
+                               attempts == 1 ? " time. " : " times. ",
+                               ProblemWords(message.delivery)));
   words.Raw("<form action=\"")
       .Text(absl::StrCat(ReferralPath(referral), "/send-again"))
       .Raw("\" method=\"post\" novalidate>\n");
