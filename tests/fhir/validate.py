@@ -120,12 +120,10 @@ class Partner:
         return self.service_id
 
     def history(self):
-        """Of the case that was changed."""
-        for entry in json.loads(self.get("ServiceRequest?_count=200").body)["entry"]:
-            answer = self.get(f"ServiceRequest/{entry['resource']['id']}/_history")
-            if json.loads(answer.body)["total"] > 1:
-                return answer
-        raise AssertionError("no referral has versions")
+        case = Case()
+        answer = self.send(case.message(), case)
+        self.send(case.message("update", "on-hold"), case)
+        return self.get(f"ServiceRequest/{post.referral_id(answer.status, answer.body)}/_history")
 
     def plan(self):
         answer = self.send(Case().message())
@@ -162,7 +160,7 @@ class Partner:
 
 
 # Commands after which a partner hears something.
-TOLD = ("AcceptReferral", "RejectReferral", "StartReferral", "CompleteReferral", "WithdrawReferral", "MarkEnteredInError")
+TOLD = ("AcceptReferral", "RejectReferral", "CloseAsNoContact", "StartReferral", "CompleteReferral", "WithdrawReferral", "MarkEnteredInError")
 TODAY = time.strftime("%Y-%m-%d")
 ACCEPT = (("StartTriage", {}), ("AcceptReferral", {}))
 START = (*ACCEPT, ("StartReferral", {"worker_id": "wendy", "first_contact_date": TODAY}))
@@ -184,6 +182,9 @@ RESOURCES = (
     ("our response: started", 200, lambda p: p.sends(*START)),
     ("our response: completed", 200, lambda p: p.sends(
         *START, ("CompleteReferral", {"closed_date": TODAY, "outcomes": [{"code": "CONNECTED_TO_GROUP"}]}))),
+    ("our response: did not attend", 200, lambda p: p.sends(*ACCEPT, ("RecordContact", {"contact": {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "channel": "CONTACT_CHANNEL_TELEPHONE",
+        "outcome": "CONTACT_OUTCOME_NO_ANSWER", "worker_id": "wendy"}}), ("CloseAsNoContact", {}))),
     ("our response: rejected", 200, lambda p: p.sends(("RejectReferral", {"reason_code": "22"}))),
     ("answer to the published request", 200, lambda p: p.publish("ValidationRequest.json")),
     ("referrals", 200, lambda p: p.get("ServiceRequest?_count=2")),
@@ -226,6 +227,11 @@ def collect():
         fettle.seed()
         fettle.call("person.RegisterOrganisation", {"organisation": {
             "ods_code": PARTNER, "name": "A partner", "kind": "ORGANISATION_KIND_NHS_TRUST", "start_date": "2015-01-01"}},
+            fettle.token("administrator", fettle.ICB))
+        # One day without an answer is enough for "did not attend".
+        fettle.call("referral.RegisterService", {
+            "service_id": fettle.SERVICE_ID, "organisation": fettle.PROVIDER,
+            "description": {"name": "Link workers", "kind": "SERVICE_KIND_SOCIAL_PRESCRIBING", "no_contact_days": 1}},
             fettle.token("administrator", fettle.ICB))
         theirs = receiver.Partner()
         gateway = Gateway(fettle, "lenient", delivery_poll_ms=50)
