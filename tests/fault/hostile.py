@@ -16,7 +16,7 @@ sys.path.insert(0, str(TESTS / "conformance"))
 from messages import Case, nhs_numbers, person  # noqa: E402
 import post  # noqa: E402
 
-PUBLISHED = json.loads((TESTS / "fixtures/bars/ValidationRequest.json").read_text())
+PUBLISHED = [json.loads((TESTS / f"fixtures/bars/Validation{kind}.json").read_text()) for kind in ("Request", "Response")]
 TIMEOUT_S = 10
 DEPTHS = (40, 49, 50, 51, 52, 500, 20_000)
 # Up to what the gateway takes, and a little more.
@@ -235,7 +235,7 @@ def body(seed, number, case, published=False):
     """(names of what is wrong, bytes) of one message of a case that is open: something new, or newer, or taken back."""
     rng = random.Random(f"{seed}/{number}")
     if published:
-        tree = json.loads(json.dumps(PUBLISHED))
+        tree = json.loads(json.dumps(rng.choice(PUBLISHED)))
     else:
         tree = case.message(*rng.choice((("new", "active"), ("update", "active"), ("update", "on-hold"), ("update", "revoked"))))
     mutation, names = Mutation(rng, tree), []
