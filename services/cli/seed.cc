@@ -61,11 +61,13 @@ class Seeder {
 
   absl::Status Run(int people) {
     FETTLE_RETURN_IF_ERROR(Places());
+    FETTLE_RETURN_IF_ERROR(Directory());
     FETTLE_RETURN_IF_ERROR(Training());
     FETTLE_RETURN_IF_ERROR(People(people));
     if (connection_.json) {
       std::printf(
-          "{\"organisations\": %zu, \"practitioners\": 1, \"courses\": 1, \"people\": %d,"
+          "{\"organisations\": %zu, \"services\": 1, \"practitioners\": 1, \"courses\": 1, "
+          "\"people\": %d,"
           " \"referrals\": %d}\n",
           std::size(kPlaces), people, people);
     }
@@ -117,6 +119,33 @@ class Seeder {
       FETTLE_RETURN_IF_ERROR(As("administrator", "QWO", request));
     }
     return absl::OkStatus();
+  }
+
+  absl::Status Directory() {
+    Say("directory: one service");
+    rv1::RegisterServiceRequest request;
+    request.set_request_id(RequestId("service"));
+    request.set_service_id(kServiceId);
+    request.set_organisation("SVC01");
+    rv1::ServiceDescription& description = *request.mutable_description();
+    description.set_name("Overtown Link Workers");
+    description.set_kind(rv1::SERVICE_KIND_SOCIAL_PRESCRIBING);
+    description.set_what("Time to talk about what matters to you, and company on the way to it");
+    description.set_where("At the surgery, at home, or where you like to be");
+    description.set_for_whom("Adults");
+    description.set_opening("Monday to Friday, 9 to 5");
+    description.set_target_wait_days(14);
+    rv1::StageLimits& limits = *description.mutable_stage_limits();
+    limits.set_triage_days(5);
+    limits.set_information_days(7);
+    limits.set_first_contact_days(14);
+    limits.set_last_contact_days(28);
+    limits.set_plan_days(42);
+    limits.set_review_days(28);
+    rv1::EligibilityRules& rules = *request.mutable_eligibility();
+    rules.set_in_force_from("2019-04-01");
+    rules.set_age_min(18);
+    return As("administrator", "QWO", request).status();
   }
 
   absl::Status Training() {
