@@ -18,7 +18,7 @@
 #include "services/gateway/fhir/headers.h"
 #include "services/gateway/fhir/resources.h"
 #include "services/gateway/fhir/systems.h"
-#include "services/gateway/http/pages.h"
+#include "services/gateway/fields.h"
 #include "services/gateway/message_flow.h"
 #include "services/gateway/refusals.h"
 

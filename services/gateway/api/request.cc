@@ -16,7 +16,7 @@
 #include "libs/base/check.h"
 #include "libs/base/text.h"
 #include "services/gateway/fhir/json.h"
-#include "services/gateway/http/pages.h"
+#include "services/gateway/fields.h"
 
 namespace fettle::gateway {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
-#include "services/gateway/http/pages.h"
+#include "services/gateway/fields.h"
 
 namespace fettle::gateway {
 namespace {

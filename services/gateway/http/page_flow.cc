@@ -16,6 +16,7 @@
 #include "libs/base/trace.h"
 #include "libs/base/uuid.h"
 #include "services/gateway/calls.h"
+#include "services/gateway/fields.h"
 #include "services/gateway/http/pages.h"
 #include "services/gateway/http/session.h"
 #include "services/gateway/refusals.h"

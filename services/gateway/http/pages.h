@@ -36,13 +36,6 @@ http::Response SignInPage(int status, std::string_view problem, std::string_view
 http::Response ProblemPage(int status, std::string_view title, std::string_view words,
                            const Viewer* viewer = nullptr);
 
-// The value of a field of an application/x-www-form-urlencoded body; empty when absent.
-std::string FormField(std::string_view body, std::string_view name);
-// All of them, in their order.
-std::vector<std::pair<std::string, std::string>> FormPairs(std::string_view body);
-// The value of a cookie; empty when absent.
-std::string CookieValue(const http::Request& request, std::string_view name);
-
 }  // namespace fettle::gateway
 
 #endif  // FETTLE_SERVICES_GATEWAY_HTTP_PAGES_H_

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "services/gateway/http/pages.h"
+#include "services/gateway/fields.h"
 
 namespace fettle::gateway {
 namespace {

@@ -20,6 +20,7 @@
 #include "libs/base/uuid.h"
 #include "libs/crypto/digest.h"
 #include "libs/rpc/validate.h"
+#include "services/gateway/fields.h"
 #include "services/gateway/http/new_referral.h"
 #include "services/gateway/http/pages.h"
 #include "services/gateway/http/session.h"

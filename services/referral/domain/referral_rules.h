@@ -55,7 +55,7 @@ inline constexpr int kPriorityChangesMax = 50;
 inline constexpr int kSignpostsMax = 50;
 inline constexpr int kEligibilityVersionsMax = 100;
 // INV-152: pauses between the attempts to deliver a message, each twice the one before; and how
-// many attempts there are, which is some 27 hours.
+// many attempts there are, which is some 26 hours.
 inline constexpr absl::Duration kDeliveryPauseMin = absl::Seconds(5);
 inline constexpr absl::Duration kDeliveryPauseMax = absl::Hours(1);
 inline constexpr int kDeliveryAttemptsMax = 36;
