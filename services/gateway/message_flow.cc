@@ -28,6 +28,11 @@ absl::Status OtherBody() {
                       "a newer version has a new X-Request-Id");
 }
 
+absl::Status NotOurs() {
+  return base::Refuse(absl::StatusCode::kNotFound, "TARGET_NOT_FOUND",
+                      "NHSD-Target-Identifier: no service of this receiver");
+}
+
 absl::Status NoOpenCase() {
   return base::Refuse(absl::StatusCode::kNotFound, "CASE_NOT_FOUND",
                       "no open referral of your organisation belongs to this X-Correlation-Id or "
@@ -113,13 +118,11 @@ absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& reques
                         "NHSD-End-User-Organisation: not the organisation of the token");
   }
   const referral::v1::ReceivingService* service = parts_.targets.Find(headers.target_service);
-  const absl::Status not_ours = base::Refuse(absl::StatusCode::kNotFound, "TARGET_NOT_FOUND",
-                                             "NHSD-Target-Identifier: no service of this receiver");
   const bool is_reply = headers.target_service == parts_.targets.reply_service_id();
-  if (service == nullptr && !is_reply) return not_ours;
+  if (service == nullptr && !is_reply) return NotOurs();
   FETTLE_ASSIGN_OR_RETURN(json::value body, ParseJson(request.body));
   FETTLE_ASSIGN_OR_RETURN(Message message, Message::Read(std::move(body), parts_.versions));
-  if (service == nullptr && message.action() != Action::kResponse) return not_ours;
+  if (service == nullptr && message.action() != Action::kResponse) return NotOurs();
   FETTLE_ASSIGN_OR_RETURN(Mapped mapped,
                           MapMessage(message, headers, request.body, crypto::Sha256(request.body)));
   CallContext call{
