@@ -40,6 +40,9 @@ struct Entry {
   // At most one stream may hold this (index, key). decide must have looked before; a collision
   // stops the process.
   bool unique = false;
+  // Keys that come one after the other lie apart from each other, as those of people do. Such
+  // entries are kept another way; it makes no difference to what is found.
+  bool scattered = false;
 
   friend auto operator<=>(const Entry&, const Entry&) = default;
 };

@@ -30,7 +30,8 @@ std::string EventId(const Model& model, const std::string& journal, Log log, int
 }
 
 StoredEntry ToStored(const Entry& entry, const std::string& stream, int64_t position, bool fact) {
-  return {entry.index, entry.key, entry.sort, stream, entry.unique, fact, position};
+  return {entry.index,  entry.key, entry.sort, stream,
+          entry.unique, fact,      position,   entry.scattered};
 }
 
 void FillResult(Message& response, const common::v1::CommandResult& result) {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
-#include "libs/journal/unique_entries.h"
+#include "libs/journal/sqlite_entries.h"
 #include "libs/sqlite/database.h"
 
 namespace fettle::journal {
@@ -98,7 +98,8 @@ CREATE TABLE recent_entry (
   position INTEGER NOT NULL,
   fact INTEGER NOT NULL
 ) STRICT;
-)sql"};
+)sql",
+    "ALTER TABLE recent_entry ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;"};
 
 // The batch in the order of the index, so that neighbours are written while their page is at hand.
 template <class Item, class Key>
@@ -167,8 +168,8 @@ class Lookup {
 class SqliteReader : public StoreReader {
  public:
   static absl::StatusOr<std::unique_ptr<StoreReader>> Open(const SqliteStoreOptions& options,
-                                                           const UniqueEntries* unique) {
-    std::unique_ptr<SqliteReader> reader(new SqliteReader(unique));
+                                                           const Entries* entries) {
+    std::unique_ptr<SqliteReader> reader(new SqliteReader(entries));
     FETTLE_ASSIGN_OR_RETURN(reader->db_,
                             Database::Open({.path = options.path,
                                             .read_only = true,
@@ -181,11 +182,11 @@ class SqliteReader : public StoreReader {
     db_->EndStatementsAt(until);
     do {
       Release();
-      recent_ = unique_->Generations();
+      recent_ = entries_->Generations();
       FETTLE_RETURN_IF_ERROR(begin_.Run());
       // BEGIN alone takes no snapshot; the first read does.
       FETTLE_RETURN_IF_ERROR(pin_.Run());
-    } while (unique_->Generations().number != recent_.number);
+    } while (entries_->Generations().number != recent_.number);
     return absl::OkStatus();
   }
 
@@ -197,7 +198,7 @@ class SqliteReader : public StoreReader {
   absl::StatusOr<LoadResult> Load(const LoadRequest& request) override {
     CheckSnapshot();
     return lookup_.Load(request, [this](int index, std::string_view key) {
-      return unique_lookup_.Find(recent_, index, key);
+      return entry_lookup_.Find(recent_, index, key);
     });
   }
 
@@ -241,32 +242,7 @@ class SqliteReader : public StoreReader {
                                         std::string_view after_sort, std::string_view after_stream,
                                         int limit) override {
     CheckSnapshot();
-    EntryPage page;
-    // One more than the page holds tells whether there is more.
-    FETTLE_RETURN_IF_ERROR(ForEach(entries_.BindInt(1, index)
-                                       .BindBlob(2, key)
-                                       .BindBlob(3, after_sort)
-                                       .BindBlob(4, after_stream)
-                                       .BindInt(5, int64_t{limit} + 1),
-                                   [&] {
-                                     page.entries.push_back(
-                                         {index, std::string(key), std::string(entries_.Bytes(0)),
-                                          std::string(entries_.Bytes(1)), false,
-                                          entries_.Int(3) != 0, entries_.Int(2)});
-                                   }));
-    FETTLE_ASSIGN_OR_RETURN(std::optional<StoredEntry> unique,
-                            unique_lookup_.Find(recent_, index, key));
-    if (unique.has_value() &&
-        std::tie(unique->sort, unique->stream) > std::tie(after_sort, after_stream)) {
-      page.entries.push_back(*std::move(unique));
-    }
-    std::sort(page.entries.begin(), page.entries.end(),
-              [](const StoredEntry& a, const StoredEntry& b) {
-                return std::tie(a.sort, a.stream) < std::tie(b.sort, b.stream);
-              });
-    page.more = page.entries.size() > static_cast<size_t>(limit);
-    if (page.more) page.entries.resize(limit);
-    return page;
+    return entry_lookup_.List(recent_, index, key, after_sort, after_stream, limit);
   }
 
   absl::StatusOr<int64_t> LastPosition(Log log) override {
@@ -310,11 +286,11 @@ class SqliteReader : public StoreReader {
   }
 
  private:
-  explicit SqliteReader(const UniqueEntries* unique) : unique_(unique) {}
+  explicit SqliteReader(const Entries* entries) : entries_(entries) {}
 
   absl::Status Prepare() {
     FETTLE_RETURN_IF_ERROR(lookup_.Prepare(*db_));
-    FETTLE_RETURN_IF_ERROR(unique_lookup_.Prepare(*db_));
+    FETTLE_RETURN_IF_ERROR(entry_lookup_.Prepare(*db_));
     return PrepareAll(
         *db_,
         {{&begin_, "BEGIN"},
@@ -328,10 +304,6 @@ class SqliteReader : public StoreReader {
          {&stream_,
           "SELECT position, version, value, private FROM event"
           " WHERE stream = ?1 AND version >= ?2 ORDER BY version LIMIT ?3"},
-         {&entries_,
-          "SELECT sort, stream, position, fact FROM entry"
-          " WHERE idx = ?1 AND key = ?2 AND (sort, stream) > (?3, ?4)"
-          " ORDER BY sort, stream LIMIT ?5"},
          {&last_event_, "SELECT max(position) FROM event"},
          {&last_access_, "SELECT max(position) FROM access"},
          {&due_,
@@ -345,13 +317,13 @@ class SqliteReader : public StoreReader {
     FETTLE_CHECK(db_->in_transaction(), "a reader is refreshed before it reads");
   }
 
-  const UniqueEntries* const unique_;
+  const Entries* const entries_;
   RecentGenerations recent_;
   std::unique_ptr<Database> db_;  // before the statements: closed after they are gone
   Lookup lookup_;
-  UniqueEntryLookup unique_lookup_;
+  EntryLookup entry_lookup_;
   Statement begin_, pin_, end_;
-  Statement events_, access_, stream_, entries_, last_event_, last_access_, due_, cursor_, cursors_;
+  Statement events_, access_, stream_, last_event_, last_access_, due_, cursor_, cursors_;
 };
 
 class SqliteStore : public Store {
@@ -375,7 +347,7 @@ class SqliteStore : public Store {
     // One snapshot for all: each look-up alone would take and drop a file lock.
     FETTLE_RETURN_IF_ERROR(begin_read_.Run());
     absl::StatusOr<LoadResult> result = lookup_.Load(
-        request, [this](int index, std::string_view key) { return unique_.Find(index, key); });
+        request, [this](int index, std::string_view key) { return entries_.Find(index, key); });
     FETTLE_RETURN_IF_ERROR(end_read_.Run());
     return result;
   }
@@ -385,14 +357,14 @@ class SqliteStore : public Store {
     CheckPositions(batch.events, last_event_position_);
     CheckPositions(batch.access, last_access_position_);
     FETTLE_RETURN_IF_ERROR(Finish(Write(batch)));
-    unique_.Committed();
+    entries_.Committed();
     last_event_position_ += static_cast<int64_t>(batch.events.size());
     last_access_position_ += static_cast<int64_t>(batch.access.size());
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<StoreReader>> NewReader() override {
-    return SqliteReader::Open(options_, &unique_);
+    return SqliteReader::Open(options_, &entries_);
   }
 
   absl::StatusOr<int> PruneReceipts(absl::Time before, int limit) override {
@@ -412,7 +384,7 @@ class SqliteStore : public Store {
     if (!broken_.ok()) return broken_;
     return Finish([&]() -> absl::Status {
       FETTLE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
-      FETTLE_RETURN_IF_ERROR(unique_.MoveAll());
+      FETTLE_RETURN_IF_ERROR(entries_.MoveAll());
       FETTLE_RETURN_IF_ERROR(
           db_->Execute("DELETE FROM state; DELETE FROM timer;"
                        "DELETE FROM entry WHERE fact = 0;"
@@ -429,7 +401,7 @@ class SqliteStore : public Store {
     FETTLE_ASSIGN_OR_RETURN(last_access_position_,
                             db_->QueryInt("SELECT max(position) FROM access"));
     FETTLE_RETURN_IF_ERROR(lookup_.Prepare(*db_));
-    FETTLE_RETURN_IF_ERROR(unique_.Open(*db_, options_.recent_entries_max));
+    FETTLE_RETURN_IF_ERROR(entries_.Open(*db_, options_.recent_entries_max));
     return PrepareAll(
         *db_,
         {{&begin_read_, "BEGIN"},
@@ -441,13 +413,6 @@ class SqliteStore : public Store {
           "INSERT INTO state (stream, version, position, state) VALUES (?1, ?2, ?3, ?4)"
           " ON CONFLICT DO UPDATE SET"
           " version = excluded.version, position = excluded.position, state = excluded.state"},
-         // What is there already stays; a state's entry may become a fact, a fact nothing else.
-         {&insert_entry_,
-          "INSERT INTO entry (idx, key, sort, stream, position, fact) VALUES (?1,?2,?3,?4,?5,?6)"
-          " ON CONFLICT DO UPDATE SET fact = 1 WHERE excluded.fact = 1"},
-         {&delete_entry_,
-          "DELETE FROM entry"
-          " WHERE idx = ?1 AND key = ?2 AND sort = ?3 AND stream = ?4 AND fact = 0"},
          {&put_timer_, "REPLACE INTO timer (stream, name, due, parked) VALUES (?1, ?2, ?3, ?4)"},
          {&delete_timer_, "DELETE FROM timer WHERE stream = ?1 AND name = ?2"},
          {&insert_receipt_,
@@ -493,22 +458,10 @@ class SqliteStore : public Store {
     // Before the additions: one stream may take over a unique key that another gives up in the same
     // batch.
     for (const StoredEntry* entry : Sorted(batch.entries_removed, EntryKey)) {
-      FETTLE_RETURN_IF_ERROR(entry->unique ? unique_.Remove(*entry)
-                                           : delete_entry_.BindInt(1, entry->index)
-                                                 .BindBlob(2, entry->key)
-                                                 .BindBlob(3, entry->sort)
-                                                 .BindBlob(4, entry->stream)
-                                                 .Run());
+      FETTLE_RETURN_IF_ERROR(entries_.Remove(*entry));
     }
     for (const StoredEntry* entry : Sorted(batch.entries_added, EntryKey)) {
-      FETTLE_RETURN_IF_ERROR(entry->unique ? unique_.Add(*entry)
-                                           : insert_entry_.BindInt(1, entry->index)
-                                                 .BindBlob(2, entry->key)
-                                                 .BindBlob(3, entry->sort)
-                                                 .BindBlob(4, entry->stream)
-                                                 .BindInt(5, entry->position)
-                                                 .BindInt(6, entry->fact)
-                                                 .Run());
+      FETTLE_RETURN_IF_ERROR(entries_.Add(*entry));
     }
     for (const auto& [stream, name] : batch.timers_removed) {
       FETTLE_RETURN_IF_ERROR(delete_timer_.BindBlob(1, stream).BindText(2, name).Run());
@@ -536,14 +489,14 @@ class SqliteStore : public Store {
     for (const StoredCursor& cursor : batch.cursors) {
       FETTLE_RETURN_IF_ERROR(put_cursor_.BindText(1, cursor.name).BindBlob(2, cursor.value).Run());
     }
-    FETTLE_RETURN_IF_ERROR(unique_.Move());
+    FETTLE_RETURN_IF_ERROR(entries_.Move());
     return transaction.Commit();
   }
 
   // What follows every write, with its outcome.
   absl::Status Finish(absl::Status written) {
     if (!written.ok() && !absl::IsAlreadyExists(written)) broken_ = written;
-    if (!written.ok()) unique_.RolledBack();
+    if (!written.ok()) entries_.RolledBack();
     return written;
   }
 
@@ -564,10 +517,9 @@ class SqliteStore : public Store {
   const SqliteStoreOptions options_;
   std::unique_ptr<Database> db_;  // before the statements: closed after they are gone
   Lookup lookup_;
-  UniqueEntries unique_;
-  Statement begin_read_, end_read_, insert_event_, insert_access_, put_state_, insert_entry_,
-      delete_entry_, put_timer_, delete_timer_, insert_receipt_, prune_receipts_, put_cursor_,
-      delete_cursor_;
+  Entries entries_;
+  Statement begin_read_, end_read_, insert_event_, insert_access_, put_state_, put_timer_,
+      delete_timer_, insert_receipt_, prune_receipts_, put_cursor_, delete_cursor_;
   int64_t last_event_position_ = 0;
   int64_t last_access_position_ = 0;
   int64_t wal_bytes_checkpointed_ = 0;

@@ -27,9 +27,10 @@ struct SqliteStoreOptions {
   // From twice that length on, the writer waits this long for the queries that still read from the
   // log.
   absl::Duration checkpoint_wait_max = absl::Milliseconds(100);
-  // Unique entries that gather before they are moved into their tree (unique_entries.h). More means
-  // fewer page writes for each, and some 70 bytes of memory for each of twice as many.
-  int64_t recent_entries_max = 56'000;
+  // Entries with keys in no order that gather before they are moved into their trees
+  // (sqlite_entries.h). More means fewer page writes for each, and some 70 bytes of memory for each
+  // of twice as many.
+  int64_t recent_entries_max = 112'000;
   // Reads the whole file at Open (about 1 s per GB when cached) and refuses a damaged one.
   bool check_pages_at_open = true;
 };

@@ -48,8 +48,9 @@ struct StoredEntry {
   std::string sort;
   std::string stream;  // 16 bytes
   bool unique = false;
-  bool fact = false;     // never removed
-  int64_t position = 0;  // of the event that made it
+  bool fact = false;       // never removed
+  int64_t position = 0;    // of the event that made it
+  bool scattered = false;  // as in base::Entry; entries that are read do not say so
 };
 
 struct StoredTimer {

@@ -90,6 +90,8 @@ StoredReceipt Receipt(int number, int64_t nanoseconds) {
 struct Backend {
   std::string name;
   std::function<absl::StatusOr<std::unique_ptr<Store>>(const std::string& directory)> open;
+  // All lists have keys in no order.
+  bool scattered = false;
 };
 
 class StoreTest : public testing::Test {
@@ -104,7 +106,10 @@ class StoreTest : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  void Commit(const WriteBatch& batch) {
+  void Commit(WriteBatch batch) {
+    for (auto* entries : {&batch.entries_added, &batch.entries_removed}) {
+      for (StoredEntry& entry : *entries) entry.scattered = scattered_ && !entry.unique;
+    }
     const absl::Status status = store_->Commit(batch);
     ASSERT_TRUE(status.ok()) << status;
   }
@@ -122,13 +127,17 @@ class StoreTest : public testing::Test {
   }
 
   std::string directory_;
+  bool scattered_ = false;
   std::unique_ptr<Store> store_;
   std::unique_ptr<StoreReader> reader_;
 };
 
 class StoreContractTest : public StoreTest, public testing::WithParamInterface<Backend> {
  protected:
-  StoreContractTest() { store_ = GetParam().open(directory_).value(); }
+  StoreContractTest() {
+    scattered_ = GetParam().scattered;
+    store_ = GetParam().open(directory_).value();
+  }
 };
 
 TEST_P(StoreContractTest, EmptyStoreHasNothing) {
@@ -558,11 +567,17 @@ INSTANTIATE_TEST_SUITE_P(
                             [](const std::string& directory) {
                               return OpenSqliteStore({.path = directory + "/journal.db"});
                             }},
-                    Backend{"SqliteThatMovesUniqueEntriesAtOnce",
+                    Backend{"SqliteWithScatteredLists",
+                            [](const std::string& directory) {
+                              return OpenSqliteStore({.path = directory + "/journal.db"});
+                            },
+                            true},
+                    Backend{"SqliteThatMovesEntriesAtOnce",
                             [](const std::string& directory) {
                               return OpenSqliteStore(
                                   {.path = directory + "/journal.db", .recent_entries_max = 1});
-                            }}),
+                            },
+                            true}),
     [](const testing::TestParamInfo<Backend>& info) { return info.param.name; });
 
 class SqliteStoreTest : public StoreTest {
@@ -829,9 +844,84 @@ TEST_F(SqliteStoreTest, UniqueEntriesAreFoundWhereverTheyStand) {
   }
 }
 
+// The same for the entries of scattered lists, read in pages.
+TEST_F(SqliteStoreTest, ScatteredListsAreFoundWhereverTheyStand) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  // key, sort, stream -> fact
+  using Held = std::map<std::tuple<std::string, std::string, int>, bool>;
+  struct Moment {
+    std::unique_ptr<StoreReader> reader;
+    Held held;
+  };
+  Held held;
+  std::vector<Moment> moments;
+  scattered_ = true;
+  options_.recent_entries_max = 20;
+  Reopen();
+  const auto key_of = [&] { return "key " + std::to_string(random() % 12); };
+  const auto expect_listed = [](StoreReader& reader, const Held& then, const std::string& key,
+                                int limit) {
+    std::vector<StoredEntry> wanted, listed;
+    for (const auto& [entry, fact] : then) {
+      const auto& [of_key, sort, stream] = entry;
+      if (of_key != key) continue;
+      wanted.push_back(Entry(1, key, sort, stream));
+      wanted.back().fact = fact;
+    }
+    std::string sort, stream;
+    for (bool more = true; more && listed.size() <= wanted.size();) {
+      EntryPage page = reader.ListEntries(1, key, sort, stream, limit).value();
+      more = page.more;
+      if (more) {
+        ASSERT_THAT(page.entries, SizeIs(limit));
+      }
+      listed.insert(listed.end(), page.entries.begin(), page.entries.end());
+      if (more) sort = listed.back().sort, stream = listed.back().stream;
+    }
+    EXPECT_EQ(listed, wanted);
+  };
+  for (int round = 0; round < 3000; ++round) {
+    if (random() % 200 == 0) {
+      moments.clear();
+      options_.recent_entries_max = 1 + random() % 40;
+      Reopen();
+    }
+    WriteBatch batch;
+    std::set<std::tuple<std::string, std::string, int>> touched;
+    for (int i = 0; i < 8; ++i) {
+      const std::tuple entry(key_of(), std::string(random() % 3, 's'),
+                             static_cast<int>(random() % 4));
+      if (!touched.insert(entry).second) continue;
+      const auto& [key, sort, stream] = entry;
+      if (random() % 2 == 0) {
+        batch.entries_removed.push_back(Entry(1, key, sort, stream));
+        if (const auto it = held.find(entry); it != held.end() && !it->second) held.erase(it);
+        continue;
+      }
+      batch.entries_added.push_back(Entry(1, key, sort, stream));
+      batch.entries_added.back().fact = random() % 20 == 0;
+      held[entry] |= batch.entries_added.back().fact;
+    }
+    Commit(batch);
+    if (random() % 4 == 0) {
+      if (moments.size() == 8) moments.erase(moments.begin() + random() % 8);
+      moments.push_back({store_->NewReader().value(), held});
+      ASSERT_TRUE(moments.back().reader->Refresh().ok());
+    }
+    expect_listed(Now(), held, key_of(), 1 + random() % 9);
+    for (Moment& moment : moments) {
+      expect_listed(*moment.reader, moment.held, key_of(), 1 + random() % 9);
+    }
+    if (HasFailure()) FAIL() << "in round " << round;
+  }
+}
+
 // And while they are moved under readers of other threads, which begin their snapshots meanwhile:
 // the last ones that a snapshot has events of are found in it.
-TEST_F(SqliteStoreTest, UniqueEntriesAreFoundWhileTheyAreMoved) {
+TEST_F(SqliteStoreTest, EntriesAreFoundWhileTheyAreMoved) {
+  scattered_ = true;
   options_.recent_entries_max = 1;
   Reopen();
   std::atomic<bool> stop = false;
@@ -844,8 +934,9 @@ TEST_F(SqliteStoreTest, UniqueEntriesAreFoundWhileTheyAreMoved) {
         missed += !reader->Refresh().ok();
         const int last = static_cast<int>(reader->LastPosition(Log::kEvents).value());
         for (int number = last; number > std::max(0, last - 3); --number) {
-          const LoadResult loaded = reader->Load({.unique = {{1, std::to_string(number)}}}).value();
-          missed += loaded.holders[0] != Stream(number);
+          const std::string key = std::to_string(number);
+          missed += reader->Load({.unique = {{1, key}}}).value().holders[0] != Stream(number);
+          missed += reader->ListEntries(2, key, "", "", 10).value().entries.size() != 1;
           ++looks;
         }
         reader->Release();
@@ -853,7 +944,9 @@ TEST_F(SqliteStoreTest, UniqueEntriesAreFoundWhileTheyAreMoved) {
     });
   }
   for (int i = 1; i <= 5000 || looks < 300; ++i) {
-    Commit({.events = {Event(i, i, 1)}, .entries_added = {Unique(1, std::to_string(i), i)}});
+    const std::string key = std::to_string(i);
+    Commit(
+        {.events = {Event(i, i, 1)}, .entries_added = {Unique(1, key, i), Entry(2, key, "s", i)}});
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();

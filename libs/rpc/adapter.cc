@@ -163,17 +163,16 @@ class CommandCall::Queued final : public journal::Command {
   const std::shared_ptr<CommandCall> owner_;
 };
 
-void CommandCall::Run(const Message& received) {
-  const absl::Status status = Caught([&] { return Begin(received); });
+void CommandCall::Run() {
+  const absl::Status status = Caught([&] { return Begin(); });
   if (!status.ok()) Finish(status, {});
 }
 
-absl::Status CommandCall::Begin(const Message& received) {
-  FETTLE_RETURN_IF_ERROR(Enter(received));
-  const std::string bytes = received.SerializeAsString();
-  request_hmac_ = crypto::HmacSha256(parts_.hmac_key, bytes);
-  request_bytes_ = static_cast<int64_t>(bytes.size());
-  expected_version_ = ExpectedVersion(received);
+absl::Status CommandCall::Begin() {
+  FETTLE_RETURN_IF_ERROR(Enter(request()));
+  bytes_ = request().SerializeAsString();
+  request_hmac_ = crypto::HmacSha256(parts_.hmac_key, bytes_);
+  expected_version_ = ExpectedVersion(request());
   FETTLE_RETURN_IF_ERROR(Prepare());
   has_words_ = HasText(request());
   // Most commands' questions follow from the request alone, and most answers are known.
@@ -266,20 +265,27 @@ void CommandCall::Queue(Gathered gathered) {
   command->evidence = std::move(gathered.evidence);
   command->evidence.has_words = has_words_;
   if (has_words_) {
-    Message& copy = NewCopy();
     if (gathered.key != nullptr) {
-      SealWords(copy, *gathered.key);
+      SealWords(request(), *gathered.key);
       command->evidence.sealed_for = gathered.key->person_id;
     } else {
       // Nothing is kept unsealed. The command is a repeated one, or it is stale.
-      DropText(copy);
+      DropText(request());
     }
   }
   command->expected_version = expected_version_;
   command->request_hmac = request_hmac_;
-  command->bytes = request_bytes_;
+  command->bytes = static_cast<int64_t>(bytes_.size());
   ++attempts_;
   parts_.journal->Submit(std::move(command));
+}
+
+// Evidence that is gathered again may name another person to seal the words for.
+absl::Status CommandCall::Restore() {
+  if (!request().ParseFromString(bytes_)) {
+    return absl::InternalError("a request cannot be read again");
+  }
+  return Prepare();
 }
 
 bool CommandCall::TriesAgain(const absl::Status& status) const {
@@ -295,19 +301,20 @@ void CommandCall::Answered(journal::Answer answer) {
     }
     if (answer.replayed) context_.AddTrailingMetadata(kReplayedHeader, "true");
   } else if (TriesAgain(answer.status)) {
-    return Look();
+    answer.status = Caught([&] { return Restore(); });
+    if (answer.status.ok()) return Look();
   }
   // The writer has stored the refusal's access record with the batch.
   FinishNow(answer.status);
 }
 
-void QueryCall::Run(const Message& received) {
-  const absl::Status status = Caught([&] { return Begin(received); });
+void QueryCall::Run() {
+  const absl::Status status = Caught([&] { return Begin(); });
   if (!status.ok()) Finish(status, {});
 }
 
-absl::Status QueryCall::Begin(const Message& received) {
-  FETTLE_RETURN_IF_ERROR(Enter(received));
+absl::Status QueryCall::Begin() {
+  FETTLE_RETURN_IF_ERROR(Enter(request()));
   FETTLE_RETURN_IF_ERROR(Prepare());
   parts_.journal->Query([self = std::static_pointer_cast<QueryCall>(shared_from_this())](
                             absl::StatusOr<journal::JournalSnapshot*> snapshot) {

@@ -142,15 +142,13 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
 // A command's call.
 class CommandCall : public UnaryCall {
  public:
-  void Run(const google::protobuf::Message& received);
+  void Run();
 
  protected:
   using UnaryCall::UnaryCall;
 
-  // With its words in clear. They are sealed in a copy, from which ReadsOf and Decide are answered
-  // then: evidence that is gathered again may name another person to seal them for.
-  virtual const google::protobuf::Message& request() const = 0;
-  virtual google::protobuf::Message& NewCopy() = 0;
+  // Its words are in clear until it is queued, sealed from then on.
+  virtual google::protobuf::Message& request() = 0;
   virtual google::protobuf::Message& response() = 0;
   virtual absl::Status Prepare() = 0;
   virtual base::Reads ReadsOf(const base::View& view) const = 0;
@@ -160,18 +158,20 @@ class CommandCall : public UnaryCall {
 
  private:
   class Queued;
-  absl::Status Begin(const google::protobuf::Message& received);
+  absl::Status Begin();
   void Look();
   absl::Status Looked(const journal::JournalSnapshot& snapshot);
   absl::Status Rehearse(const base::View& view, const base::Questions& questions) const;
   base::Questions Wanted(base::Questions questions) const;
   void Ask(const base::Questions& questions);
   void Queue(Gathered gathered);
+  absl::Status Restore();
   bool TriesAgain(const absl::Status& status) const;
   void Answered(journal::Answer answer);
 
+  // The request as it came.
+  std::string bytes_;
   std::string request_hmac_;
-  int64_t request_bytes_ = 0;
   std::optional<int64_t> expected_version_;
   bool has_words_ = false;
   int attempts_ = 0;
@@ -180,11 +180,12 @@ class CommandCall : public UnaryCall {
 // A query's call.
 class QueryCall : public UnaryCall {
  public:
-  void Run(const google::protobuf::Message& received);
+  void Run();
 
  protected:
   using UnaryCall::UnaryCall;
 
+  virtual const google::protobuf::Message& request() const = 0;
   virtual google::protobuf::Message& response() = 0;
   virtual absl::Status Prepare() = 0;
   virtual absl::Status Answer(const base::Snapshot& snapshot, const base::Context& context) = 0;
@@ -193,7 +194,7 @@ class QueryCall : public UnaryCall {
   virtual std::vector<std::string> MorePeople() { return {}; }
 
  private:
-  absl::Status Begin(const google::protobuf::Message& received);
+  absl::Status Begin();
   void Read(const journal::JournalSnapshot& snapshot);
   void OpenWords(std::vector<std::string> subjects);
   void Leave(std::vector<std::string> subjects);
@@ -219,32 +220,25 @@ class Adapter {
                     Rules::Decide(view, request, c);
                   }) {
       std::make_shared<TypedCommand<Request, Response>>(*this, context, reactor, request, response)
-          ->Run(request);
+          ->Run();
     } else {
       std::make_shared<TypedQuery<Request, Response>>(*this, context, reactor, request, response)
-          ->Run(request);
+          ->Run();
     }
     return reactor;
   }
 
  private:
-  // A request as gRPC holds it until the call is finished, or as the door made it.
+  // gRPC made the request for this one call and reads it no more: it is taken, not copied.
   template <class Request>
-  class Received {
-   public:
-    explicit Received(const Request& request) : received_(request) {}
-    absl::Status Prepare(const Door& door) {
-      if constexpr (requires(Request & request) { door.Prepare(request); }) {
-        return door.Prepare(prepared_.emplace(received_));
-      }
-      return absl::OkStatus();
-    }
-    const Request& get() const { return prepared_.has_value() ? *prepared_ : received_; }
-
-   private:
-    const Request& received_;
-    std::optional<Request> prepared_;
-  };
+  static Request Take(const Request& received) {
+    return std::move(const_cast<Request&>(received));
+  }
+  template <class Request>
+  absl::Status PrepareAtDoor(Request& request) const {
+    if constexpr (requires { door_.Prepare(request); }) return door_.Prepare(request);
+    return absl::OkStatus();
+  }
 
   template <class Request, class Response>
   class TypedCommand final : public CommandCall {
@@ -253,33 +247,29 @@ class Adapter {
                  grpc::ServerUnaryReactor* reactor, const Request& request, Response& response)
         : CommandCall(adapter.parts_, context, reactor),
           adapter_(adapter),
-          request_(request),
+          request_(Take(request)),
           response_(response) {}
 
    private:
-    const google::protobuf::Message& request() const override { return request_.get(); }
-    google::protobuf::Message& NewCopy() override { return copy_.emplace(request_.get()); }
+    google::protobuf::Message& request() override { return request_; }
     google::protobuf::Message& response() override { return response_; }
-    absl::Status Prepare() override { return request_.Prepare(adapter_.door_); }
+    absl::Status Prepare() override { return adapter_.PrepareAtDoor(request_); }
     base::Reads ReadsOf(const base::View& view) const override {
-      return Rules::ReadsOf(decided(), view);
+      return Rules::ReadsOf(request_, view);
     }
     base::Questions QuestionsOf(const base::View& view) const override {
-      return Rules::QuestionsOf(request_.get(), view);
+      return Rules::QuestionsOf(request_, view);
     }
     absl::StatusOr<journal::AnyDecision> Decide(const base::View& view,
                                                 const base::Context& context) const override {
-      absl::StatusOr<base::Decision<Response>> decision = Rules::Decide(view, decided(), context);
+      absl::StatusOr<base::Decision<Response>> decision = Rules::Decide(view, request_, context);
       if (!decision.ok()) return decision.status();
       return journal::AnyDecision{std::move(decision->events),
                                   std::make_unique<Response>(std::move(decision->response))};
     }
 
-    const Request& decided() const { return copy_.has_value() ? *copy_ : request_.get(); }
-
     Adapter& adapter_;
-    Received<Request> request_;
-    std::optional<Request> copy_;
+    Request request_;
     Response& response_;
   };
 
@@ -290,14 +280,15 @@ class Adapter {
                grpc::ServerUnaryReactor* reactor, const Request& request, Response& response)
         : QueryCall(adapter.parts_, context, reactor),
           adapter_(adapter),
-          request_(request),
+          request_(Take(request)),
           response_(response) {}
 
    private:
+    const google::protobuf::Message& request() const override { return request_; }
     google::protobuf::Message& response() override { return response_; }
-    absl::Status Prepare() override { return request_.Prepare(adapter_.door_); }
+    absl::Status Prepare() override { return adapter_.PrepareAtDoor(request_); }
     absl::Status Answer(const base::Snapshot& snapshot, const base::Context& context) override {
-      absl::StatusOr<Response> answer = Rules::Answer(snapshot, request_.get(), context);
+      absl::StatusOr<Response> answer = Rules::Answer(snapshot, request_, context);
       if (!answer.ok()) return answer.status();
       response_ = *std::move(answer);
       return absl::OkStatus();
@@ -305,7 +296,7 @@ class Adapter {
     absl::StatusOr<bool> OpenAtDoor() override { return adapter_.door_.Open(response_); }
 
     Adapter& adapter_;
-    Received<Request> request_;
+    Request request_;
     Response& response_;
   };
 

@@ -42,7 +42,7 @@ class PlainAdapter {
     grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
     std::make_shared<Call<Request, Response>>(parts_, context, reactor, request, response,
                                               std::move(answer))
-        ->Run(request);
+        ->Run();
     return reactor;
   }
 
@@ -61,6 +61,7 @@ class PlainAdapter {
           answer_(std::move(answer)) {}
 
    private:
+    const google::protobuf::Message& request() const override { return request_; }
     google::protobuf::Message& response() override { return response_; }
     absl::Status Prepare() override { return absl::OkStatus(); }
     absl::Status Answer(const base::Snapshot&, const base::Context&) override {

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "fettle/common/v1/options.pb.h"
 #include "fettle/common/v1/types.pb.h"
 #include "libs/base/date.h"
@@ -18,6 +21,7 @@ namespace fettle::rpc {
 namespace {
 
 using common::v1::FieldRule;
+using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
@@ -59,18 +63,70 @@ FormatCheck CheckFormat(common::v1::Format format, const std::string& text) {
   }
 }
 
+// The fields of a type with their rules, looked up once: options are extensions, and those of a
+// request's fields would be searched at each call.
+struct Plan {
+  struct Field {
+    const FieldDescriptor* field;
+    const FieldRule* rule;
+    const Plan* inside;  // of a message's; null for private words
+  };
+  std::vector<Field> fields;
+};
+
+class Plans {
+ public:
+  const Plan& Of(const Descriptor* type) {
+    {
+      absl::ReaderMutexLock lock(&mutex_);
+      if (const auto it = plans_.find(type); it != plans_.end()) return it->second;
+    }
+    absl::MutexLock lock(&mutex_);
+    return Build(type);
+  }
+
+ private:
+  // What is being built is there already, for a type that holds itself.
+  const Plan& Build(const Descriptor* type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto [it, is_new] = plans_.try_emplace(type);
+    if (!is_new) return it->second;
+    for (int i = 0; i < type->field_count(); ++i) {
+      const FieldDescriptor* field = type->field(i);
+      const bool enters = field->message_type() != nullptr &&
+                          field->message_type() != common::v1::SealedText::descriptor();
+      it->second.fields.push_back({field, &field->options().GetExtension(common::v1::rule),
+                                   enters ? &Build(field->message_type()) : nullptr});
+    }
+    return it->second;
+  }
+
+  absl::Mutex mutex_;
+  // References into an unordered_map stay valid as it grows.
+  std::unordered_map<const Descriptor*, Plan> plans_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Where a value stands, from the request down; written out when there is something to say.
+struct Path {
+  const Path* above = nullptr;
+  const FieldDescriptor* field = nullptr;
+  int item = -1;
+
+  std::string Text() const {
+    std::string text = above == nullptr || above->field == nullptr ? "" : above->Text() + ".";
+    text += field->name();
+    return item < 0 ? text : absl::StrCat(text, "[", item, "]");
+  }
+};
+
 class Validator {
  public:
-  void Check(const Message& message, const std::string& path) {
+  void Check(const Message& message, const Plan& plan, const Path& path) {
     const Reflection& reflection = *message.GetReflection();
-    const google::protobuf::Descriptor& type = *message.GetDescriptor();
-    for (int i = 0; i < type.field_count(); ++i) {
-      const FieldDescriptor* field = type.field(i);
-      const FieldRule& rule = field->options().GetExtension(common::v1::rule);
-      if (field->is_repeated()) {
-        CheckItems(message, reflection, field, rule, path);
+    for (const Plan::Field& field : plan.fields) {
+      if (field.field->is_repeated()) {
+        CheckItems(message, reflection, field, {&path, field.field});
       } else {
-        CheckOne(message, reflection, field, rule, path);
+        CheckOne(message, reflection, field, {&path, field.field});
       }
     }
   }
@@ -78,33 +134,32 @@ class Validator {
   absl::Status Result() const { return violations_.ToStatus(); }
 
  private:
-  static std::string Join(const std::string& path, const FieldDescriptor* field) {
-    return path.empty() ? field->name() : absl::StrCat(path, ".", field->name());
-  }
-
-  void CheckItems(const Message& message, const Reflection& reflection,
-                  const FieldDescriptor* field, const FieldRule& rule, const std::string& path) {
+  void CheckItems(const Message& message, const Reflection& reflection, const Plan::Field& of,
+                  Path at) {
+    const auto& [field, rule, inside] = of;
     const int count = reflection.FieldSize(message, field);
-    const int max = rule.max_items() > 0 ? rule.max_items() : kItemsMaxDefault;
+    const int max = rule->max_items() > 0 ? rule->max_items() : kItemsMaxDefault;
     if (count == 0) {
-      if (rule.required()) violations_.Add(Join(path, field), "FIELD_REQUIRED", "at least one");
+      if (rule->required()) violations_.Add(at.Text(), "FIELD_REQUIRED", "at least one");
       return;
     }
     if (count > max) {
-      violations_.Add(Join(path, field), "TOO_MANY_ITEMS", absl::StrCat("at most ", max));
+      violations_.Add(at.Text(), "TOO_MANY_ITEMS", absl::StrCat("at most ", max));
       return;
     }
-    for (int i = 0; i < count; ++i) {
-      const std::string at = absl::StrCat(Join(path, field), "[", i, "]");
+    for (at.item = 0; at.item < count; ++at.item) {
       switch (field->cpp_type()) {
-        case FieldDescriptor::CPPTYPE_STRING:
-          CheckText(reflection.GetRepeatedString(message, field, i), field, rule, at);
+        case FieldDescriptor::CPPTYPE_STRING: {
+          std::string scratch;
+          CheckText(reflection.GetRepeatedStringReference(message, field, at.item, &scratch), of,
+                    at);
           break;
+        }
         case FieldDescriptor::CPPTYPE_MESSAGE:
-          CheckMessage(reflection.GetRepeatedMessage(message, field, i), rule, at);
+          CheckMessage(reflection.GetRepeatedMessage(message, field, at.item), of, at);
           break;
         case FieldDescriptor::CPPTYPE_ENUM:
-          CheckEnum(reflection.GetRepeatedEnumValue(message, field, i), field, rule, at);
+          CheckEnum(reflection.GetRepeatedEnumValue(message, field, at.item), of, at);
           break;
         default:
           break;
@@ -112,81 +167,81 @@ class Validator {
     }
   }
 
-  void CheckOne(const Message& message, const Reflection& reflection, const FieldDescriptor* field,
-                const FieldRule& rule, const std::string& path) {
+  void CheckOne(const Message& message, const Reflection& reflection, const Plan::Field& of,
+                const Path& at) {
+    const FieldDescriptor* field = of.field;
     switch (field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING: {
         std::string scratch;
-        CheckText(reflection.GetStringReference(message, field, &scratch), field, rule, path, true);
+        CheckText(reflection.GetStringReference(message, field, &scratch), of, at);
         return;
       }
       case FieldDescriptor::CPPTYPE_MESSAGE:
         if (reflection.HasField(message, field)) {
-          CheckMessage(reflection.GetMessage(message, field), rule, Join(path, field));
-        } else if (rule.required()) {
-          violations_.Add(Join(path, field), "FIELD_REQUIRED", "a value");
+          CheckMessage(reflection.GetMessage(message, field), of, at);
+        } else if (of.rule->required()) {
+          violations_.Add(at.Text(), "FIELD_REQUIRED", "a value");
         }
         return;
       case FieldDescriptor::CPPTYPE_ENUM:
-        CheckEnum(reflection.GetEnumValue(message, field), field, rule, Join(path, field));
+        CheckEnum(reflection.GetEnumValue(message, field), of, at);
         return;
       case FieldDescriptor::CPPTYPE_INT64:
-        CheckNumber(reflection.GetInt64(message, field), field, rule, path);
+        CheckNumber(reflection.GetInt64(message, field), *of.rule, at);
         return;
       case FieldDescriptor::CPPTYPE_INT32:
-        CheckNumber(reflection.GetInt32(message, field), field, rule, path);
+        CheckNumber(reflection.GetInt32(message, field), *of.rule, at);
         return;
       default:
         return;
     }
   }
 
-  void CheckText(const std::string& text, const FieldDescriptor* field, const FieldRule& rule,
-                 const std::string& path, bool join = false) {
-    auto at = [&] { return join ? Join(path, field) : path; };
+  void CheckText(const std::string& text, const Plan::Field& of, const Path& at) {
+    const FieldRule& rule = *of.rule;
     if (text.empty()) {
-      if (rule.required()) violations_.Add(at(), "FIELD_REQUIRED", "a value");
+      if (rule.required()) violations_.Add(at.Text(), "FIELD_REQUIRED", "a value");
       return;
     }
     const int max = rule.max_chars() > 0 ? rule.max_chars() : kTextCharsMaxDefault;
-    const int length = field->type() == FieldDescriptor::TYPE_BYTES ? static_cast<int>(text.size())
-                                                                    : Characters(text);
+    const int length = of.field->type() == FieldDescriptor::TYPE_BYTES
+                           ? static_cast<int>(text.size())
+                           : Characters(text);
     if (length > max) {
-      violations_.Add(at(), "TEXT_TOO_LONG", absl::StrCat("at most ", max, " characters"));
+      violations_.Add(at.Text(), "TEXT_TOO_LONG", absl::StrCat("at most ", max, " characters"));
       return;
     }
     if (rule.format() != common::v1::FORMAT_UNSPECIFIED) {
       const FormatCheck check = CheckFormat(rule.format(), text);
-      if (!check.ok) violations_.Add(at(), "FORMAT_INVALID", check.accepted);
+      if (!check.ok) violations_.Add(at.Text(), "FORMAT_INVALID", check.accepted);
     }
   }
 
-  void CheckMessage(const Message& value, const FieldRule& rule, const std::string& at) {
-    if (value.GetDescriptor() != common::v1::SealedText::descriptor()) return Check(value, at);
+  void CheckMessage(const Message& value, const Plan::Field& of, const Path& at) {
+    if (of.inside != nullptr) return Check(value, *of.inside, at);
     const auto& words = static_cast<const common::v1::SealedText&>(value);
     if (!words.sealed().empty() || words.key_version() != 0) {
-      violations_.Add(at, "FIELD_NOT_FOR_CALLERS", "text alone; the service seals it");
+      violations_.Add(at.Text(), "FIELD_NOT_FOR_CALLERS", "text alone; the service seals it");
     } else if (words.text().empty()) {
-      if (rule.required()) violations_.Add(at, "FIELD_REQUIRED", "text");
+      if (of.rule->required()) violations_.Add(at.Text(), "FIELD_REQUIRED", "text");
     } else {
-      CheckText(words.text(), common::v1::SealedText::descriptor()->FindFieldByNumber(1), rule, at);
+      CheckText(words.text(), of, at);
     }
   }
 
-  void CheckEnum(int number, const FieldDescriptor* field, const FieldRule& rule,
-                 const std::string& at) {
-    if (field->enum_type()->FindValueByNumber(number) == nullptr) {
-      violations_.Add(at, "ENUM_VALUE_UNKNOWN", "a value of " + field->enum_type()->name());
-    } else if (number == 0 && rule.required()) {
-      violations_.Add(at, "FIELD_REQUIRED", "a value of " + field->enum_type()->name());
+  void CheckEnum(int number, const Plan::Field& of, const Path& at) {
+    const google::protobuf::EnumDescriptor* type = of.field->enum_type();
+    if (type->FindValueByNumber(number) == nullptr) {
+      violations_.Add(at.Text(), "ENUM_VALUE_UNKNOWN", "a value of " + type->name());
+    } else if (number == 0 && of.rule->required()) {
+      violations_.Add(at.Text(), "FIELD_REQUIRED", "a value of " + type->name());
     }
   }
 
-  void CheckNumber(int64_t value, const FieldDescriptor* field, const FieldRule& rule,
-                   const std::string& path) {
+  void CheckNumber(int64_t value, const FieldRule& rule, const Path& at) {
     if (rule.min() == 0 && rule.max() == 0) return;
     if (value < rule.min() || value > rule.max()) {
-      violations_.Add(Join(path, field), "NUMBER_OUT_OF_RANGE",
+      violations_.Add(at.Text(), "NUMBER_OUT_OF_RANGE",
                       absl::StrCat(rule.min(), " to ", rule.max()));
     }
   }
@@ -197,8 +252,9 @@ class Validator {
 }  // namespace
 
 absl::Status Validate(const Message& request) {
+  static Plans& plans = *new Plans;
   Validator validator;
-  validator.Check(request, "");
+  validator.Check(request, plans.Of(request.GetDescriptor()), {});
   return validator.Result();
 }
 

@@ -560,8 +560,12 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
   const std::string& receiver = state.service().organisation();
   const bool is_draft = state.status() == v1::REFERRAL_STATUS_DRAFT;
   std::vector<base::Entry> entries;
-  const auto list = [&](int index, std::string key) {
-    entries.push_back({.index = index, .key = std::move(key), .sort = sort, .unique = false});
+  const auto list = [&](int index, std::string key, bool scattered = false) {
+    entries.push_back({.index = index,
+                       .key = std::move(key),
+                       .sort = sort,
+                       .unique = false,
+                       .scattered = scattered});
   };
 
   std::set<std::string> organisations = {state.referring_organisation()};
@@ -569,7 +573,7 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
   for (const std::string& organisation : organisations) {
     list(kOrganisationIndex, OrganisationKey(organisation, state.status()));
   }
-  if (IsShownToPerson(state)) list(kPersonIndex, PersonKey(state.person_id()));
+  if (IsShownToPerson(state)) list(kPersonIndex, PersonKey(state.person_id()), /*scattered=*/true);
   // Those without a worker are in the pool when they wait for one.
   if (!state.worker_id().empty() || state.status() == v1::REFERRAL_STATUS_ACCEPTED) {
     list(kWorkerIndex, WorkerKey(receiver, state.worker_id(), state.status()));
@@ -588,7 +592,7 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
       cases.insert(CaseNumberKey(state.referring_organisation(), message.case_number()));
     }
   }
-  for (const std::string& key : cases) list(kCaseIndex, key);
+  for (const std::string& key : cases) list(kCaseIndex, key, /*scattered=*/true);
   return entries;
 }
 

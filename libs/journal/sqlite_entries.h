@@ -1,15 +1,16 @@
-// The unique entries of the SQLite store.
+// The entries of the SQLite store.
 //
-// Their keys come in no order, so that each would write a page of its own, into the write-ahead log
-// and again into the file: with a million of them that was half of what a commit cost. So new ones
-// stand first in `recent_entry`, in the order in which they come, and are found by their keys in
-// memory. When there are `recent_max` of them, they are moved into `unique_entry` in the order of
-// their keys, as many with each commit as it adds, while the next ones gather.
+// Unique entries, and those of lists that say so, have keys in no order: each would write a page of
+// its own, into the write-ahead log and again into the file; with a million of them that was half
+// of what a commit cost. So new ones stand first in `recent_entry`, in the order in which they
+// come, and are found by their keys in memory. When there are `recent_max` of them, they are moved
+// into `unique_entry` and `entry` in the order of their keys, as many with each commit as it adds,
+// while the next ones gather.
 //
-// A row of `recent_entry` says what became of a key: it is held, or given up. The newest row that a
-// snapshot sees decides; without one, `unique_entry`.
-#ifndef FETTLE_LIBS_JOURNAL_UNIQUE_ENTRIES_H_
-#define FETTLE_LIBS_JOURNAL_UNIQUE_ENTRIES_H_
+// A row of `recent_entry` says what became of an entry: it is held, or given up. The newest row
+// that a snapshot sees decides; without one, `unique_entry` or `entry`.
+#ifndef FETTLE_LIBS_JOURNAL_SQLITE_ENTRIES_H_
+#define FETTLE_LIBS_JOURNAL_SQLITE_ENTRIES_H_
 
 #include <array>
 #include <compare>
@@ -23,6 +24,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -69,21 +71,26 @@ struct RecentGenerations {
 };
 
 // Look-ups through one connection.
-class UniqueEntryLookup {
+class EntryLookup {
  public:
   absl::Status Prepare(sqlite::Database& db);
+  // The unique entry of a key.
   absl::StatusOr<std::optional<StoredEntry>> Find(const RecentGenerations& recent, int index,
                                                   std::string_view key);
+  // A page of the entries of a key, the unique one among them, as StoreReader::ListEntries.
+  absl::StatusOr<EntryPage> List(const RecentGenerations& recent, int index, std::string_view key,
+                                 std::string_view after_sort, std::string_view after_stream,
+                                 int limit);
 
  private:
-  sqlite::Statement recent_;
-  sqlite::Statement moved_;
+  sqlite::Statement recent_unique_, unique_;
+  sqlite::Statement recent_listed_, listed_;
 };
 
 // The writer's side. All but Generations() belongs to the thread that writes.
-class UniqueEntries {
+class Entries {
  public:
-  // Reads the keys of what has not been moved yet.
+  // Reads the keys of what has not been moved yet; `recent_max` counts entries.
   absl::Status Open(sqlite::Database& db, int64_t recent_max);
 
   // Any thread. A reader takes them, begins its snapshot, and takes them again: when the number is
@@ -92,8 +99,9 @@ class UniqueEntries {
 
   absl::StatusOr<std::optional<StoredEntry>> Find(int index, std::string_view key);
 
-  // Within a transaction, in this order. Add is ALREADY_EXISTS when the key is held; Remove leaves
-  // alone what is not there, another's, or a fact.
+  // Within a transaction, in this order. Add is ALREADY_EXISTS when the key of a unique entry is
+  // held; an entry of a list that is there stays, and may become a fact. Remove leaves alone what
+  // is not there, another's, or a fact.
   absl::Status Remove(const StoredEntry& entry);
   absl::Status Add(const StoredEntry& entry);
   // Last of all in the transaction: nothing but a failing disk may end it from here on.
@@ -106,12 +114,17 @@ class UniqueEntries {
   absl::Status MoveAll();
 
  private:
+  absl::Status AddUnique(const StoredEntry& entry);
+  absl::Status RemoveUnique(const StoredEntry& entry);
+  absl::Status Put(const StoredEntry& entry);
+  absl::Status Delete(const StoredEntry& entry);
   absl::Status Append(const StoredEntry& entry, bool held);
   absl::Status MoveRow(int64_t row);
 
   int64_t recent_max_ = 0;
-  UniqueEntryLookup lookup_;
-  sqlite::Statement append_, row_, put_, remove_, drop_;
+  EntryLookup lookup_;
+  sqlite::Statement append_, row_, drop_;
+  sqlite::Statement put_unique_, delete_unique_, put_listed_, delete_listed_;
 
   mutable absl::Mutex mutex_;
   RecentGenerations generations_ ABSL_GUARDED_BY(mutex_);
@@ -127,8 +140,10 @@ class UniqueEntries {
   size_t moved_ = 0;
   // By the transaction under way.
   std::vector<std::pair<int, std::string>> appended_;
+  // Unique keys that nobody held when they were last looked for, nor has been given since.
+  absl::flat_hash_set<std::pair<int, std::string>> free_;
 };
 
 }  // namespace fettle::journal
 
-#endif  // FETTLE_LIBS_JOURNAL_UNIQUE_ENTRIES_H_
+#endif  // FETTLE_LIBS_JOURNAL_SQLITE_ENTRIES_H_
