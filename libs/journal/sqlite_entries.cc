@@ -1,6 +1,7 @@
 #include "libs/journal/sqlite_entries.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -17,8 +18,11 @@ using sqlite::PrepareAll;
 
 // Rows that were moved are dropped faster than others come.
 constexpr int64_t kDroppedPerAppended = 2;
-// More than the commands of two batches look for.
-constexpr size_t kFreeKeysMax = 4'096;
+// Of the filter of unique keys: 2 MiB at least, enough for the first million; 32 MiB at most.
+constexpr int64_t kFilterBitsMin = 1 << 24;
+constexpr int64_t kFilterBitsMax = 1 << 28;
+constexpr int kFilterBitsPerKey = 20;
+constexpr int kFilterProbes = 4;
 
 // Of a row of held, sort, stream, position, fact.
 StoredEntry EntryOf(sqlite::Statement& query, int index, std::string_view key, bool unique) {
@@ -33,6 +37,18 @@ StoredEntry EntryOf(sqlite::Statement& query, int index, std::string_view key, b
 
 size_t HashOf(int index, std::string_view key) {
   return absl::Hash<std::pair<int, std::string_view>>()({index, key});
+}
+
+// The bits of a key, until `see` says no to one; whether it never did.
+template <class Words, class See>
+bool ForEachBit(Words& words, int index, std::string_view key, See see) {
+  const uint64_t hash = HashOf(index, key);
+  const uint64_t step = (hash >> 32) | 1;
+  for (int i = 0; i < kFilterProbes; ++i) {
+    const uint64_t place = (hash + i * step) & (words.size() * 64 - 1);
+    if (!see(words[place / 64], uint64_t{1} << (place % 64))) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -78,6 +94,23 @@ std::vector<int64_t> RecentKeys::InOrder() const {
   return rows;
 }
 
+KeyFilter::KeyFilter(int64_t keys)
+    : words_(std::bit_ceil(static_cast<uint64_t>(
+                 std::clamp(keys * kFilterBitsPerKey, kFilterBitsMin, kFilterBitsMax))) /
+             64) {}
+
+void KeyFilter::Add(int index, std::string_view key) {
+  ForEachBit(words_, index, key, [](uint64_t& word, uint64_t bit) {
+    word |= bit;
+    return true;
+  });
+}
+
+bool KeyFilter::MayHold(int index, std::string_view key) const {
+  return ForEachBit(words_, index, key,
+                    [](uint64_t word, uint64_t bit) { return (word & bit) != 0; });
+}
+
 absl::Status EntryLookup::Prepare(Database& db) {
   return PrepareAll(
       db, {{&recent_unique_,
@@ -95,7 +128,8 @@ absl::Status EntryLookup::Prepare(Database& db) {
 }
 
 absl::StatusOr<std::optional<StoredEntry>> EntryLookup::Find(const RecentGenerations& recent,
-                                                             int index, std::string_view key) {
+                                                             int index, std::string_view key,
+                                                             bool moved) {
   std::optional<StoredEntry> found;
   const auto take = [&](sqlite::Statement& query) {
     if (query.Int(0) != 0) found = EntryOf(query, index, key, /*unique=*/true);
@@ -112,8 +146,10 @@ absl::StatusOr<std::optional<StoredEntry>> EntryLookup::Find(const RecentGenerat
       if (seen) return found;
     }
   }
-  FETTLE_RETURN_IF_ERROR(
-      ForEach(unique_.BindInt(1, index).BindBlob(2, key), [&] { take(unique_); }));
+  if (moved) {
+    FETTLE_RETURN_IF_ERROR(
+        ForEach(unique_.BindInt(1, index).BindBlob(2, key), [&] { take(unique_); }));
+  }
   return found;
 }
 
@@ -184,8 +220,16 @@ absl::Status Entries::Open(Database& db, int64_t recent_max) {
            {&delete_listed_,
             "DELETE FROM entry"
             " WHERE idx = ?1 AND key = ?2 AND sort = ?3 AND stream = ?4 AND fact = 0"}}));
-  // Among them may be some that were moved and not dropped: to move them again changes nothing,
-  // because all that became of their keys since stands after them.
+  FETTLE_ASSIGN_OR_RETURN(const int64_t unique_keys,
+                          db.QueryInt("SELECT count(*) FROM unique_entry"));
+  moved_keys_ = KeyFilter(unique_keys);
+  FETTLE_ASSIGN_OR_RETURN(sqlite::Statement unique_key,
+                          db.Prepare("SELECT idx, key FROM unique_entry"));
+  FETTLE_RETURN_IF_ERROR(ForEach(unique_key, [&] {
+    moved_keys_.Add(static_cast<int>(unique_key.Int(0)), unique_key.Bytes(1));
+  }));
+  // Among the recent may be some that were moved and not dropped: to move them again changes
+  // nothing, because all that became of their keys since stands after them.
   auto keys = std::make_shared<RecentKeys>();
   FETTLE_ASSIGN_OR_RETURN(sqlite::Statement all,
                           db.Prepare("SELECT row, idx, key FROM recent_entry ORDER BY row"));
@@ -207,12 +251,7 @@ RecentGenerations Entries::Generations() const {
 }
 
 absl::StatusOr<std::optional<StoredEntry>> Entries::Find(int index, std::string_view key) {
-  absl::StatusOr<std::optional<StoredEntry>> found = lookup_.Find(Generations(), index, key);
-  if (found.ok() && !found->has_value()) {
-    if (free_.size() >= kFreeKeysMax) free_.clear();
-    free_.emplace(index, key);
-  }
-  return found;
+  return lookup_.Find(Generations(), index, key, moved_keys_.MayHold(index, key));
 }
 
 absl::Status Entries::Remove(const StoredEntry& entry) {
@@ -234,8 +273,6 @@ absl::Status Entries::RemoveUnique(const StoredEntry& entry) {
 }
 
 absl::Status Entries::AddUnique(const StoredEntry& entry) {
-  // Whoever decided has looked already.
-  if (free_.contains({entry.index, entry.key})) return Append(entry, /*held=*/true);
   FETTLE_ASSIGN_OR_RETURN(const std::optional<StoredEntry> held, Find(entry.index, entry.key));
   if (held.has_value()) return absl::AlreadyExistsError("unique entry");
   return Append(entry, /*held=*/true);
@@ -275,7 +312,6 @@ absl::Status Entries::Append(const StoredEntry& entry, bool held) {
   // Readers may find it before it is committed: their snapshots do not have the row.
   Generations().gathering->Add(entry.index, entry.key, next_);
   appended_.emplace_back(entry.index, entry.key);
-  if (entry.unique) free_.erase(appended_.back());
   ++next_;
   return absl::OkStatus();
 }
@@ -300,6 +336,7 @@ absl::Status Entries::MoveRow(int64_t row) {
   FETTLE_RETURN_IF_ERROR(ForEach(row_.BindInt(1, row), [&] {
     const StoredEntry entry =
         EntryOf(row_, static_cast<int>(row_.Int(5)), row_.Bytes(6), /*unique=*/row_.Int(7) == 0);
+    if (entry.unique) moved_keys_.Add(entry.index, entry.key);
     moved = row_.Int(0) != 0 ? Put(entry) : Delete(entry);
   }));
   return moved;

@@ -24,7 +24,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -70,13 +69,26 @@ struct RecentGenerations {
   int64_t number = 0;                  // another one after each change of the two
 };
 
+// Which unique keys may stand in `unique_entry`: most that are asked for are new, and each look-up
+// of one would read a page of its own. A Bloom filter: it lacks no key that was added.
+class KeyFilter {
+ public:
+  // For `keys` now and as many again, in 10 to 20 bits each; more of them cost look-ups.
+  explicit KeyFilter(int64_t keys = 0);
+  void Add(int index, std::string_view key);
+  bool MayHold(int index, std::string_view key) const;
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
 // Look-ups through one connection.
 class EntryLookup {
  public:
   absl::Status Prepare(sqlite::Database& db);
-  // The unique entry of a key.
+  // The unique entry of a key. `moved`: what the filter of those that were moved knows.
   absl::StatusOr<std::optional<StoredEntry>> Find(const RecentGenerations& recent, int index,
-                                                  std::string_view key);
+                                                  std::string_view key, bool moved = true);
   // A page of the entries of a key, the unique one among them, as StoreReader::ListEntries.
   absl::StatusOr<EntryPage> List(const RecentGenerations& recent, int index, std::string_view key,
                                  std::string_view after_sort, std::string_view after_stream,
@@ -90,7 +102,7 @@ class EntryLookup {
 // The writer's side. All but Generations() belongs to the thread that writes.
 class Entries {
  public:
-  // Reads the keys of what has not been moved yet; `recent_max` counts entries.
+  // Reads all unique keys, and those of what has not been moved yet; `recent_max` counts entries.
   absl::Status Open(sqlite::Database& db, int64_t recent_max);
 
   // Any thread. A reader takes them, begins its snapshot, and takes them again: when the number is
@@ -140,8 +152,7 @@ class Entries {
   size_t moved_ = 0;
   // By the transaction under way.
   std::vector<std::pair<int, std::string>> appended_;
-  // Unique keys that nobody held when they were last looked for, nor has been given since.
-  absl::flat_hash_set<std::pair<int, std::string>> free_;
+  KeyFilter moved_keys_;
 };
 
 }  // namespace fettle::journal
