@@ -9,7 +9,8 @@
 //
 // Beside what the test asserts, every When() checks the laws that hold for every service: decide is
 // a function of its arguments, looks only at what reads named, leaves no unsealed words in events;
-// versions have no gap; folding the events again gives the state; no unique entry collides.
+// versions have no gap; folding the events again gives the state; no unique entry collides; no
+// index holds facts and entries of states.
 #ifndef FETTLE_LIBS_BASE_DECIDE_TESTING_H_
 #define FETTLE_LIBS_BASE_DECIDE_TESTING_H_
 
@@ -456,7 +457,10 @@ class TestJournal {
     EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(folded, stream.state))
         << "INV-19: folding the events of " << stream_id << " again gives its state";
 
-    for (const Entry& fact : Rules::Facts(event)) Add(fact, stream_id);
+    for (const Entry& fact : Rules::Facts(event)) {
+      fact_indices_.insert(fact.index);
+      Add(fact, stream_id);
+    }
     ReplaceEntries(stream_id, stream);
     return event;
   }
@@ -471,10 +475,16 @@ class TestJournal {
     EXPECT_EQ(std::adjacent_find(stream.entries.begin(), stream.entries.end()),
               stream.entries.end())
         << "the entries of a state are different from each other";
-    for (const Entry& entry : stream.entries) Add(entry, stream_id);
+    for (const Entry& entry : stream.entries) {
+      state_indices_.insert(entry.index);
+      Add(entry, stream_id);
+    }
   }
 
   void Add(const Entry& entry, const std::string& stream_id) {
+    EXPECT_FALSE(fact_indices_.contains(entry.index) && state_indices_.contains(entry.index))
+        << "index " << entry.index
+        << " has facts, which stay, and entries of states, which are removed";
     listed_[{entry.index, entry.key}].insert({entry.sort, stream_id});
     if (!entry.unique) return;
     const auto [it, added] = holders_.insert({{entry.index, entry.key}, stream_id});
@@ -485,6 +495,8 @@ class TestJournal {
   std::map<std::string, Stream> streams_;
   std::map<std::pair<int, std::string>, std::set<std::pair<std::string, std::string>>> listed_;
   std::map<std::pair<int, std::string>, std::string> holders_;
+  // Of all journals of these rules.
+  static inline std::set<int> fact_indices_, state_indices_;
   int64_t position_ = 0;
   uint64_t commands_ = 0;
   mutable int64_t loads_ = 0;

@@ -4,6 +4,7 @@ import sys
 import unittest
 
 import arrows
+import indices
 import readmes
 import rules
 import text
@@ -80,6 +81,26 @@ class ArrowsTest(unittest.TestCase):
                 ("libs/rpc/CMakeLists.txt", "fettle_library(rpc SOURCES a.cc DEPS PkgConfig::CRYPTO)", "belongs to libs/crypto")):
             faults = arrows.link_faults({**lib, path: text_of})
             self.assertTrue(any(part in fault for fault in faults), f"{text_of} gave {faults}")
+
+
+class IndicesTest(unittest.TestCase):
+    RULES = "enum ThingIndex : int {\n  kOpenIndex = 1,  // 2\n  kNameIndex = 2,\n};\n"
+    CODE = "return {{.index = kOpenIndex, .key = key}};"
+
+    def faults(self, rules=RULES, code=CODE):
+        return indices.index_faults("thing", [rules, code])
+
+    def test_numbers(self):
+        self.assertEqual(self.faults(), [])
+        self.assertEqual(self.faults(rules="", code=""), [])
+        for faults, part in (
+                (self.faults(rules=self.RULES.replace("= 2,", "= 1,")), "kNameIndex has the number of kOpenIndex"),
+                (self.faults(rules=self.RULES.replace("= 2,", "= kOpenIndex,")), "kNameIndex has no number"),
+                (self.faults(rules=self.RULES.replace("kNameIndex = 2", "kNameIndex")), "kNameIndex has no number"),
+                (self.faults(rules=""), "kOpenIndex is not of"),
+                (self.faults(code=self.CODE.replace("kOpenIndex", "7")), "7 is not of"),
+                (self.faults(rules=self.RULES * 2), "has 2 enums")):
+            self.assertTrue(any(part in fault for fault in faults), f"{part}: {faults}")
 
 
 class TextTest(unittest.TestCase):

@@ -27,11 +27,13 @@ inline constexpr char kSignOffCapability[] = "PERSONAL_HEALTH_BUDGETS";
 inline constexpr int kFundersMax = 20;
 inline constexpr int kOpenCommitmentsMax = 500;
 
-// Entries. Numbers are never reused.
-inline constexpr int kByOrganisation = 1;   // budgets of an organisation, newest first
-inline constexpr int kByStatus = 2;         // likewise, of one status
-inline constexpr int kStatement = 3;        // fact: transactions of a budget by number
-inline constexpr int kClientReference = 4;  // fact, unique: budget, client reference
+// Numbers of the indices, never reused.
+enum BudgetIndex : int {
+  kByOrganisation = 1,   // budgets of an organisation, newest first
+  kByStatus = 2,         // likewise, of one status
+  kStatement = 3,        // fact: transactions of a budget by number
+  kClientReference = 4,  // fact, unique: budget, client reference
+};
 
 std::string OrganisationKey(std::string_view organisation);
 std::string StatusKey(std::string_view organisation, v1::BudgetStatus status);

@@ -16,7 +16,7 @@
 
 namespace fettle::person {
 
-// Numbers of the entries; never reused.
+// Numbers of the indices, never reused.
 enum PersonIndex : int {
   // Unique. Digest of an NHS number -> the person who holds it now, or who stands for the one who
   // held it (INV-8).

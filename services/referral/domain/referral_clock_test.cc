@@ -24,23 +24,6 @@ class ClockTest : public ReferralTest {
     // Commands take seconds: rounded to the next day.
     return {timers[0].name, static_cast<int>((timers[0].due - journal.now + kDay / 2) / kDay)};
   }
-  // Decides a timer as the journal does, and records what comes of it.
-  std::vector<v1::ReferralEvent> Fire(const std::string& id, const base::Timer& timer) {
-    base::View view;
-    view.Put(id, {.version = journal.VersionOf(id),
-                  .position = 1,
-                  .state = std::make_shared<State>(*journal.StateOf(id))});
-    base::Context context;
-    context.time = journal.now;
-    auto decision = ReferralRules::Decide(view, base::TimerDue{id, timer.name, timer.due}, context);
-    EXPECT_THAT(decision, IsDone());
-    std::vector<v1::ReferralEvent> events;
-    for (base::NewEvent& event : decision->events) {
-      events.push_back(dynamic_cast<v1::ReferralEvent&>(*event.event));
-      journal.Given(id, events.back());
-    }
-    return events;
-  }
 };
 
 TEST_F(ClockTest, EachStageHasItsOwnBeginning) {

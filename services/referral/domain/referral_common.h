@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/base/status.h"
 #include "services/referral/domain/referral_rules.h"
 
 namespace fettle::referral {
@@ -77,6 +78,16 @@ absl::Status DeliveryNotFound();
 // PERMISSION_DENIED for who may see the referral but not do this (INV-25).
 absl::Status RequireReferrer(const v1::ReferralState& state, const base::Caller& caller);
 absl::Status RequireReceiver(const v1::ReferralState& state, const base::Caller& caller);
+// The referral that a command of the receiving organisation names, which most commands are.
+template <class Request>
+absl::StatusOr<const v1::ReferralState*> FindReceived(const base::View& view,
+                                                      const Request& request,
+                                                      const base::Context& context) {
+  FETTLE_ASSIGN_OR_RETURN(const v1::ReferralState* state,
+                          FindReferral(view, request.referral_id(), context.caller));
+  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  return state;
+}
 // FAILED_PRECONDITION for a change of status that is not in the table (INV-17).
 absl::Status RequireMayBecome(const v1::ReferralState& state, v1::ReferralStatus status);
 // Likewise, for a change that has a command of its own from this status.

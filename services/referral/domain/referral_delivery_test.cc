@@ -17,11 +17,6 @@ using testing::SizeIs;
 
 class DeliveryTest : public ReferralTest {
  protected:
-  const v1::DeliveryQueue& Queue(const std::string& id) const {
-    static const v1::DeliveryQueue kNone;
-    const State* state = journal.StateOf(DeliveryQueueId(id));
-    return state == nullptr ? kNone : state->delivery_queue();
-  }
   std::vector<v1::Signal> Signals(const std::string& id) const {
     std::vector<v1::Signal> signals;
     for (const v1::Delivery& delivery : Queue(id).deliveries()) {
@@ -76,17 +71,7 @@ class DeliveryTest : public ReferralTest {
     const std::vector<base::Timer> timers = journal.TimersOf(queue);
     ASSERT_THAT(timers, SizeIs(1));
     journal.now = timers[0].due;
-    base::View view;
-    view.Put(queue, {.version = journal.VersionOf(queue),
-                     .position = 1,
-                     .state = std::make_shared<State>(*journal.StateOf(queue))});
-    base::Context context;
-    context.time = journal.now;
-    auto fired =
-        ReferralRules::Decide(view, base::TimerDue{queue, timers[0].name, timers[0].due}, context);
-    ASSERT_THAT(fired, IsDone());
-    ASSERT_THAT(fired->events, SizeIs(1));
-    journal.Given(queue, dynamic_cast<v1::ReferralEvent&>(*fired->events[0].event));
+    ASSERT_THAT(Fire(queue, timers[0]), SizeIs(1));
   }
 
   // A referral that a partner sent, complete and looked at.
@@ -115,7 +100,6 @@ class DeliveryTest : public ReferralTest {
     *request.mutable_partner_message() = Message(number);
     return request;
   }
-  v1::ReferralStatus StatusOf(const std::string& id) const { return journal.StateOf(id)->status(); }
 };
 
 TEST_F(DeliveryTest, TheReferrersSystemHearsOfEachStep) {

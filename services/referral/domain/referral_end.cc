@@ -40,9 +40,7 @@ base::Questions ReferralRules::QuestionsOf(const v1::DeclineReferralRequest& req
 ReferralRules::Decided<v1::CompleteReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::CompleteReferralRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_COMPLETED));
   if (state->first_contact_date().empty()) {
     return base::Refuse(absl::StatusCode::kFailedPrecondition, "FIRST_CONTACT_MISSING",
@@ -101,9 +99,7 @@ ReferralRules::Decided<v1::WithdrawReferralResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::CloseAsNoContactResponse> ReferralRules::Decide(
     const base::View& view, const v1::CloseAsNoContactRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_NO_CONTACT));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const int days = AttemptDays(*state);

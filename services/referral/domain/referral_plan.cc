@@ -235,9 +235,7 @@ std::vector<v1::MeasureChange> ChangesOf(const v1::CareRecord& care) {
 ReferralRules::Decided<v1::RecordPlanOfferResponse> ReferralRules::Decide(
     const base::View& view, const v1::RecordPlanOfferRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   FETTLE_RETURN_IF_ERROR(CheckDone("date", request.date(), *state, context));
 
@@ -252,9 +250,7 @@ ReferralRules::Decided<v1::RecordPlanOfferResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::RecordCarePlanResponse> ReferralRules::Decide(
     const base::View& view, const v1::RecordCarePlanRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireBegun(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const v1::CarePlan& plan = request.plan();
@@ -287,9 +283,7 @@ ReferralRules::Decided<v1::RecordCarePlanResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::ReviewCarePlanResponse> ReferralRules::Decide(
     const base::View& view, const v1::ReviewCarePlanRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireBegunOrCompleted(*state));
   FETTLE_RETURN_IF_ERROR(RequirePlan(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
@@ -315,9 +309,7 @@ ReferralRules::Decided<v1::ReviewCarePlanResponse> ReferralRules::Decide(
 
 ReferralRules::Decided<v1::AddPlanRiskResponse> ReferralRules::Decide(
     const base::View& view, const v1::AddPlanRiskRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   FETTLE_RETURN_IF_ERROR(RequireRoom("risks", state->care().risks_size(), kPlanRisksMax));
@@ -332,9 +324,7 @@ ReferralRules::Decided<v1::AddPlanRiskResponse> ReferralRules::Decide(
 
 ReferralRules::Decided<v1::EndPlanRiskResponse> ReferralRules::Decide(
     const base::View& view, const v1::EndPlanRiskRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const auto& risks = state->care().risks();
@@ -359,9 +349,7 @@ ReferralRules::Decided<v1::EndPlanRiskResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::RecordSharedDecisionResponse> ReferralRules::Decide(
     const base::View& view, const v1::RecordSharedDecisionRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireBegun(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const auto& known = state->care().decisions();
@@ -392,9 +380,7 @@ ReferralRules::Decided<v1::RecordSharedDecisionResponse> ReferralRules::Decide(
 
 ReferralRules::Decided<v1::RecordMeasureResponse> ReferralRules::Decide(
     const base::View& view, const v1::RecordMeasureRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   if (state->status() != v1::REFERRAL_STATUS_COMPLETED) {
     FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   }

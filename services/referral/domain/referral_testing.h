@@ -5,7 +5,9 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "libs/base/decide_testing.h"
 #include "services/referral/domain/referral_common.h"
@@ -438,6 +440,31 @@ class ReferralTest : public base::DomainTest<ReferralRules> {
   }
 
   v1::ReferralStatus StatusOf(const std::string& id) const { return journal.StateOf(id)->status(); }
+  const v1::DeliveryQueue& Queue(const std::string& id) const {
+    static const v1::DeliveryQueue kNone;
+    const State* state = journal.StateOf(DeliveryQueueId(id));
+    return state == nullptr ? kNone : state->delivery_queue();
+  }
+
+  // Decides a timer as the journal does, and records what comes of it.
+  std::vector<v1::ReferralEvent> Fire(const std::string& stream, const base::Timer& timer) {
+    base::View view;
+    view.Put(stream, {.version = journal.VersionOf(stream),
+                      .position = 1,
+                      .state = std::make_shared<State>(*journal.StateOf(stream))});
+    base::Context context;
+    context.time = journal.now;
+    auto decision =
+        ReferralRules::Decide(view, base::TimerDue{stream, timer.name, timer.due}, context);
+    EXPECT_THAT(decision, base::IsDone());
+    std::vector<v1::ReferralEvent> events;
+    for (base::NewEvent& event : decision->events) {
+      events.push_back(dynamic_cast<v1::ReferralEvent&>(*event.event));
+      events.back().mutable_header()->set_stream_id(event.stream_id);
+      journal.Given(event.stream_id, events.back());
+    }
+    return events;
+  }
 };
 
 inline auto RefusedNotFound() {

@@ -120,9 +120,7 @@ base::Questions ReferralRules::QuestionsOf(const v1::RecordTriageOutcomeRequest&
 
 ReferralRules::Decided<v1::StartTriageResponse> ReferralRules::Decide(
     const base::View& view, const v1::StartTriageRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_IN_TRIAGE));
 
   base::Decision<v1::StartTriageResponse> decision;
@@ -133,9 +131,7 @@ ReferralRules::Decided<v1::StartTriageResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::AcceptReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::AcceptReferralRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_ACCEPTED));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   const common::v1::PersonContext& person = *context.evidence->Person(state->person_id());
@@ -153,9 +149,7 @@ ReferralRules::Decided<v1::AcceptReferralResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::RejectReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::RejectReferralRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_REJECTED));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   FETTLE_RETURN_IF_ERROR(CheckReason(request.reason_code(), request.comment()));
@@ -171,9 +165,7 @@ ReferralRules::Decided<v1::RecordTriageOutcomeResponse> ReferralRules::Decide(
     const base::View& view, const v1::RecordTriageOutcomeRequest& request,
     const base::Context& context) {
   const bool accepts = request.outcome() == v1::TRIAGE_OUTCOME_ACCEPT_REFER_BOOK_LATER;
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(
       RequireChange(*state, v1::REFERRAL_STATUS_IN_TRIAGE,
                     accepts ? v1::REFERRAL_STATUS_ACCEPTED : v1::REFERRAL_STATUS_REJECTED));
@@ -210,9 +202,7 @@ ReferralRules::Decided<v1::RecordTriageOutcomeResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::RequestInformationResponse> ReferralRules::Decide(
     const base::View& view, const v1::RequestInformationRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_INFO_REQUESTED));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   FETTLE_RETURN_IF_ERROR(RequireRoom("questions", state->inquiries_size(), kInquiriesMax));
@@ -242,9 +232,7 @@ ReferralRules::Decided<v1::ProvideInformationResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::ChangePriorityResponse> ReferralRules::Decide(
     const base::View& view, const v1::ChangePriorityRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   FETTLE_RETURN_IF_ERROR(

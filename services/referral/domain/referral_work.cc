@@ -102,9 +102,7 @@ base::Reads ReferralRules::ReadsOf(const v1::RecordSignpostRequest& request, con
 
 ReferralRules::Decided<v1::AssignWorkerResponse> ReferralRules::Decide(
     const base::View& view, const v1::AssignWorkerRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   if (!state->worker_id().empty()) {
@@ -124,9 +122,7 @@ ReferralRules::Decided<v1::AssignWorkerResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::HandOverReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::HandOverReferralRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   if (state->worker_id().empty()) {
@@ -154,9 +150,7 @@ ReferralRules::Decided<v1::HandOverReferralResponse> ReferralRules::Decide(
 
 ReferralRules::Decided<v1::StartReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::StartReferralRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_ACTIVE));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   FETTLE_RETURN_IF_ERROR(CheckDate("first_contact_date", request.first_contact_date(),
@@ -188,9 +182,7 @@ ReferralRules::Decided<v1::StartReferralResponse> ReferralRules::Decide(
 
 ReferralRules::Decided<v1::PauseReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::PauseReferralRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireMayBecome(*state, v1::REFERRAL_STATUS_PAUSED));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
 
@@ -205,9 +197,7 @@ ReferralRules::Decided<v1::PauseReferralResponse> ReferralRules::Decide(
 ReferralRules::Decided<v1::ResumeReferralResponse> ReferralRules::Decide(
     const base::View& view, const v1::ResumeReferralRequest& request,
     const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(
       RequireChange(*state, v1::REFERRAL_STATUS_PAUSED, v1::REFERRAL_STATUS_ACTIVE));
   if (state->first_contact_date().empty()) {
@@ -223,9 +213,7 @@ ReferralRules::Decided<v1::ResumeReferralResponse> ReferralRules::Decide(
 
 ReferralRules::Decided<v1::RecordContactResponse> ReferralRules::Decide(
     const base::View& view, const v1::RecordContactRequest& request, const base::Context& context) {
-  FETTLE_ASSIGN_OR_RETURN(const State* state,
-                          FindReferral(view, request.referral_id(), context.caller));
-  FETTLE_RETURN_IF_ERROR(RequireReceiver(*state, context.caller));
+  FETTLE_ASSIGN_OR_RETURN(const State* state, FindReceived(view, request, context));
   FETTLE_RETURN_IF_ERROR(RequireUnderWay(*state));
   FETTLE_RETURN_IF_ERROR(base::CheckEvidence(QuestionsOf(request, view), *context.evidence));
   FETTLE_RETURN_IF_ERROR(RequireRoom("contacts", state->contacts_size(), kContactsMax));

@@ -25,11 +25,13 @@ inline constexpr int kEmploymentsMax = 100;
 inline constexpr int kCompletionsMax = 1000;
 inline constexpr int kAccreditationPeriodsMax = 100;
 
-// Entries. Numbers are never reused.
-inline constexpr int kLearnerByPractitioner = 1;  // unique: practitioner id
-inline constexpr int kCourseByVersion = 2;        // unique: course code, course version
-inline constexpr int kProgrammeByCode = 3;        // unique: programme code
-inline constexpr int kCourses = 4;                // one key for all, sorted by code and version
+// Numbers of the indices, never reused.
+enum TrainingIndex : int {
+  kLearnerByPractitioner = 1,  // unique: practitioner id
+  kCourseByVersion = 2,        // unique: course code, course version
+  kProgrammeByCode = 3,        // unique: programme code
+  kCourses = 4,                // one key for all, sorted by code and version
+};
 
 std::string LearnerKey(std::string_view practitioner_id);
 std::string CourseKey(std::string_view course_code, int32_t course_version);
