@@ -439,6 +439,47 @@ test("a plan is recorded whole, is reviewed, and keeps the names of its goals", 
   await page.context().close();
 });
 
+test("a decision is made together, and looked at again", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  const path = `/desk/referrals/${referrals.decided}`;
+  const main = () => page.locator("main").innerText();
+  const errors = () => page.locator("#error-summary a").allInnerTexts();
+  await visit(page, path);
+  await enter(page, "Record a shared decision");
+  await enter(page, "Record the decision");
+  assert.deepEqual(await errors(), ["Enter what is to be decided", "Enter what matters to the person here",
+    "Enter what option 1 is", "Enter what speaks against option 1", "Enter what speaks for option 1"]);
+  await type(page, "What is to be decided?", "Which group");
+  await type(page, "What matters to the person here?", "To be outside");
+  await type(page, "Option 1", "The <b>allotment</b>");
+  await type(page, "Option 1: what speaks for it", "Air\nNeighbours");
+  await type(page, "Option 1: what speaks against it", "Rain\nMud\nThe bus\nThe hill\nThe shed");
+  await enter(page, "Record the decision");
+  assert.match(String(await errors()), /^Option 1: what speaks against it must be /);
+  await page.getByLabel("Option 1: what speaks against it").fill("Rain");
+  await enter(page, "Record the decision");
+  assert.equal(await said(page), "The decision is recorded");
+  assert.match(await main(), /Not decided yet[^]*Option: The <b>allotment<\/b>[^]*Neighbours[^]*Rain/);
+  assert.equal(await steps(page, "Shared decision"), 1);
+
+  await enter(page, "Change the decision: Which group");
+  assert.equal(await page.getByLabel("Option 1: what speaks for it").inputValue(), "Air\nNeighbours");
+  await type(page, "Option 2", "Nothing");
+  await type(page, "Option 2: what speaks for it", "Rest");
+  await type(page, "Option 2: what speaks against it", "Lonely");
+  await page.getByLabel("Agreed").press("Space");
+  await type(page, "What was decided, and why?", "The allotment, because of the air");
+  for (const [part, value] of [["Day", "1"], ["Month", "1"], ["Year", "2020"]]) await type(page, part, value);
+  await enter(page, "Record the decision");
+  assert.match(String(await errors()), /^Day to look at it again must be from today/);
+  for (const part of ["day", "month", "year"]) await page.locator(`#review-${part}`).fill("");
+  await enter(page, "Record the decision");
+  assert.match(await main(), /Agreed[^]*because of the air[^]*To be outside[^]*Option: Nothing/);
+  assert.equal(await page.locator("#decisions").count(), 1);
+  assert.equal(await page.locator("h3", { hasText: "Which group" }).count(), 1, "the same one, not a second");
+  await page.context().close();
+});
+
 test("somebody is referred, once, also when the form is corrected", async () => {
   const page = await open("gp", { viewport: PHONE });
   await visit(page, "/desk/new");

@@ -67,9 +67,10 @@ def world(fettle):
              "asked": people.refer("Ada", "Asked"),
              "untold": people.accept(people.refer_by_message("Ada", "Untold")),
              "risky": people.refer("Ada", "Risky", {"risks": risks, "priority": "PRIORITY_URGENT"})}
-    found["planned"] = people.accept(people.refer("Ada", "Planned"))
-    fettle.call("referral.StartReferral", {"referral_id": found["planned"], "worker_id": "wendy",
-                                           "first_contact_date": time.strftime("%Y-%m-%d")}, fettle.link_worker)
+    for name in ("planned", "decided"):
+        found[name] = people.accept(people.refer("Ada", name.capitalize()))
+        fettle.call("referral.StartReferral", {"referral_id": found[name], "worker_id": "wendy",
+                                               "first_contact_date": time.strftime("%Y-%m-%d")}, fettle.link_worker)
     restricted = people.refer("Ada", "Restricted")
     person = fettle.call("referral.GetReferral", {"referral_id": restricted}, fettle.link_worker).referral.person_id
     fettle.call("person.UpdatePerson", {

@@ -364,6 +364,7 @@ WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::str
     co_return absl::FailedPreconditionError("the state does not allow it");
   }
   FormValues values;
+  values.Set("number", QueryField(*session.request, "number"));
   const WorkContext context{*referral, session.viewer, session.now};
   if (form.prefill != nullptr) form.prefill(context, values);
   co_return WorkFormPage(

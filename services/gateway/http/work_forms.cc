@@ -432,6 +432,7 @@ std::vector<WorkForm> MakeForms() {
            },
        .request = ContactOf});
   std::ranges::move(PlanForms(), std::back_inserter(forms));
+  forms.push_back(DecisionForm());
   forms.push_back(
       {.name = "pause",
        .title = "Pause the work",
@@ -678,6 +679,10 @@ bool IsUnderWay(const rv1::Referral& referral) {
 
 bool HadFirstContact(const rv1::Referral& referral) {
   return !referral.first_contact_date().empty();
+}
+
+bool IsPlanned(const rv1::Referral& referral, const Viewer& viewer) {
+  return IsReceiver(referral, viewer) && IsUnderWay(referral) && HadFirstContact(referral);
 }
 
 std::span<const WorkForm> WorkForms() {

@@ -41,6 +41,7 @@ struct WorkForm {
   bool checks_version = false;
   // Whether the page of this referral offers it to this viewer; the service decides in the end.
   bool (*fits)(const referral::v1::Referral& referral, const Viewer& viewer);
+  // Finds in `number` what the link that led here named: one of several decisions, say.
   void (*prefill)(const WorkContext& context, FormValues& values) = nullptr;
   // Puts what was typed in order before it is read or shown again.
   void (*tidy)(FormValues& values) = nullptr;
@@ -50,6 +51,9 @@ struct WorkForm {
                                                         const WorkContext& context,
                                                         std::vector<FormError>& errors);
 };
+
+// The one that the decisions on a page lead to.
+inline constexpr char kDecisionForm[] = "decision";
 
 // In the order in which a page offers them.
 std::span<const WorkForm> WorkForms();

@@ -219,6 +219,78 @@ TEST(PlanForm, CriteriaThatChangeGetADay) {
       << "nobody looked";
 }
 
+rv1::SharedDecision Decision() {
+  rv1::SharedDecision decision;
+  decision.set_number(2);
+  decision.set_status(rv1::DECISION_STATUS_VALID);
+  decision.mutable_subject()->set_text("Which group");
+  decision.mutable_what_matters()->set_text("To be outside");
+  for (const char* what : {"The allotment", "Nothing"}) {
+    rv1::DecisionOption& option = *decision.add_options();
+    option.mutable_description()->set_text(what);
+    option.add_benefits()->set_text("Air");
+    option.add_risks()->set_text("Rain");
+    option.add_risks()->set_text("The bus");
+  }
+  decision.mutable_decision()->set_text("The allotment, with a neighbour");
+  decision.set_decision_tool("A leaflet");
+  decision.set_planned_review_date("2025-09-01");
+  return decision;
+}
+
+rv1::Referral Decided() {
+  rv1::Referral referral = Planned();
+  referral.mutable_care()->add_decisions()->set_number(1);
+  *referral.mutable_care()->add_decisions() = Decision();
+  referral.mutable_care()->mutable_decisions(1)->mutable_record_time()->set_seconds(1);
+  return referral;
+}
+
+// A decision is recorded whole, also when it is looked at again (INV-45).
+TEST(DecisionForm, GivesBackTheDecisionThatItShowed) {
+  FormValues values;
+  values.Set("number", "2");
+  FindWorkForm("decision")->prefill({Decided(), kWendy, kNow}, values);
+  const auto request = RequestOf<rv1::RecordSharedDecisionRequest>("decision", values, Decided());
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(request.decision(), Decision()))
+      << request.decision().DebugString();
+}
+
+TEST(DecisionForm, WhatIsNotKnownBeginsANewOne) {
+  FormValues values;
+  values.Set("number", "9");
+  FindWorkForm("decision")->prefill({Decided(), kWendy, kNow}, values);
+  EXPECT_EQ(values.Get("number"), "");
+  EXPECT_EQ(values.Get("status"), "DECISION_STATUS_IN_PROGRESS");
+  const auto decision =
+      RequestOf<rv1::RecordSharedDecisionRequest>(
+          "decision",
+          FormValues("subject=s&matters=m&option-3-what=c&option-3-for=+a+%0D%0A%0D%0Ab&"
+                     "option-3-against=r"),
+          Decided())
+          .decision();
+  EXPECT_EQ(decision.number(), 0);
+  ASSERT_EQ(decision.options_size(), 1) << "rows that were left empty are none";
+  EXPECT_EQ(decision.options(0).benefits_size(), 2);
+  EXPECT_EQ(decision.options(0).benefits(1).text(), "b");
+  EXPECT_EQ(RequestOf<rv1::RecordSharedDecisionRequest>("decision", FormValues(), Decided())
+                .decision()
+                .options_size(),
+            1)
+      << "the one of which a refusal can say what is missing";
+}
+
+TEST(DecisionForm, ThePageShowsDecisionsAndLeadsBackToThem) {
+  EXPECT_THAT(ReferralPage(Decided(), nullptr, {}, "", kWendy, kNow).body,
+              AllOf(HasSubstr("Shared decisions"), HasSubstr("Option: The allotment"),
+                    HasSubstr("The allotment, with a neighbour"), HasSubstr("1 September 2025"),
+                    HasSubstr("/decision?number=2\">Change the decision: Which group")));
+  rv1::Referral closed = Decided();
+  closed.set_status(rv1::REFERRAL_STATUS_COMPLETED);
+  EXPECT_THAT(ReferralPage(closed, nullptr, {}, "", kWendy, kNow).body,
+              AllOf(HasSubstr("Option: The allotment"), Not(HasSubstr("/decision?"))));
+}
+
 TEST(WorkList, SoonestDueComesFirst) {
   std::vector<rv1::Referral> referrals(4);
   const int64_t due[] = {300, 0, 100, 0};

@@ -548,6 +548,49 @@ void AddPlan(Html& html, const rv1::Referral& referral) {
   changes.AddTo(html);
 }
 
+std::string Lines(const google::protobuf::RepeatedPtrField<common::v1::SealedText>& texts) {
+  std::string lines;
+  for (const auto& text : texts) absl::StrAppend(&lines, lines.empty() ? "" : "\n", text.text());
+  return lines;
+}
+
+const char* DecisionWords(rv1::DecisionStatus status) {
+  switch (status) {
+    case rv1::DECISION_STATUS_VALID:
+      return "Agreed";
+    case rv1::DECISION_STATUS_CANCELLED:
+      return "Taken back";
+    default:
+      return "Not decided yet";
+  }
+}
+
+void AddDecisions(Html& html, const rv1::Referral& referral, const Viewer& viewer) {
+  if (referral.care().decisions_size() == 0) return;
+  const WorkForm& form = *FindWorkForm(kDecisionForm);
+  html.Raw("<h2 class=\"nhsuk-heading-m\" id=\"decisions\">Shared decisions</h2>\n");
+  for (const rv1::SharedDecision& decision : referral.care().decisions()) {
+    html.Raw("<h3 class=\"nhsuk-heading-s\">").Text(decision.subject().text()).Raw("</h3>\n");
+    Summary summary;
+    summary.Add("How it stands", DecisionWords(decision.status()));
+    summary.Add("What was decided", decision.decision().text());
+    summary.Add("What matters", decision.what_matters().text());
+    for (const rv1::DecisionOption& option : decision.options()) {
+      summary.Add(absl::StrCat("Option: ", option.description().text()),
+                  absl::StrCat("For it:\n", Lines(option.benefits()), "\nAgainst it:\n",
+                               Lines(option.risks())));
+    }
+    summary.Add("What helped to decide", decision.decision_tool());
+    summary.Add("To be looked at again", ShownDate(decision.planned_review_date()));
+    summary.AddTo(html);
+    if (!form.fits(referral, viewer)) continue;
+    html.Raw("<p>")
+        .Link(absl::StrCat(ReferralPath(referral), "/", form.name, "?number=", decision.number()),
+              absl::StrCat("Change the decision: ", decision.subject().text()))
+        .Raw("</p>\n");
+  }
+}
+
 // Something that happened; `at` sorts.
 struct Step {
   std::string at;    // RFC 3339, or a date
@@ -605,6 +648,10 @@ void AddCareSteps(std::vector<Step>& steps, const rv1::CareRecord& care) {
                            Joined({Words(review.kind(), "PLAN_REVIEW_KIND_"),
                                    Words(review.outcome(), "PLAN_REVIEW_OUTCOME_")}),
                            review.note().text()));
+  }
+  for (const rv1::SharedDecision& decision : care.decisions()) {
+    steps.push_back(StepAt(decision.record_time(), "Shared decision",
+                           DecisionWords(decision.status()), decision.subject().text()));
   }
   for (const rv1::PlanRisk& risk : care.risks()) {
     const std::string kind = absl::AsciiStrToLower(Words(risk.risk().kind(), "RISK_KIND_"));
@@ -856,6 +903,7 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
   html.Raw("</div>\n<div class=\"nhsuk-grid-column-two-thirds\">\n");
   AddPerson(html, person, now);
   if (HasBegun(referral)) AddPlan(html, referral);
+  AddDecisions(html, referral, viewer);
   AddReferral(html, referral, now);
   AddTimeline(html, referral);
   html.Raw("</div>\n</div>\n");
