@@ -272,7 +272,7 @@ test("what somebody else changed meanwhile is not overwritten unseen", async () 
   await colleague.getByRole("button", { name: "Change the priority" }).press("Enter");
   await colleague.getByText("The priority is changed").waitFor();
   await page.getByRole("button", { name: "Hand over" }).press("Enter");
-  await page.getByText("Somebody changed this referral while you filled in the form").waitFor();
+  await page.getByText("Somebody changed this while you filled in the form").waitFor();
   await check(page);
   assert.equal(await page.getByLabel("What must the next one know?").inputValue(), "Rings at noon");
   await page.getByRole("button", { name: "Hand over" }).press("Enter");
@@ -478,6 +478,52 @@ test("a decision is made together, and looked at again", async () => {
   assert.equal(await page.locator("#decisions").count(), 1);
   assert.equal(await page.locator("h3", { hasText: "Which group" }).count(), 1, "the same one, not a second");
   await page.context().close();
+});
+
+test("contact details are changed, and nothing else is", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  const path = `/desk/referrals/${referrals.moved}`;
+  const main = () => page.locator("main").innerText();
+  const errors = () => page.locator("#error-summary li").allInnerTexts();
+  const value = (label) => page.getByLabel(label, { exact: true }).inputValue();
+  await visit(page, path);
+  await enter(page, "Change contact details");
+  assert.deepEqual(await Promise.all(["Telephone", "Email", "Address", "Postcode"].map(value)),
+    ["0113 496 0001", "", "1 High Street\nOvertown", "LS1 1AA"]);
+  await enter(page, "Record the details");
+  assert.deepEqual(await errors(), ["Nothing is changed. Change what is not right any more"]);
+  await page.getByLabel("Telephone").fill("");
+  await type(page, "Email", "a".repeat(256));
+  await enter(page, "Record the details");
+  assert.match(String(await errors()), /^The telephone number cannot be taken away/);
+  await page.getByLabel("Telephone").fill("0113 496 0009");
+  await enter(page, "Record the details");
+  assert.match(String(await errors()), /^Email must be /);
+  await page.getByLabel("Email").fill("ada@example.org");
+
+  // Somebody else writes a new address meanwhile: it is seen, and stays.
+  const colleague = await open("walter");
+  await visit(colleague, `${path}/details`);
+  await colleague.getByLabel("Address").fill("2 Low Road");
+  await enter(colleague, "Record the details");
+  assert.equal(await said(colleague), "The contact details are changed");
+  await enter(page, "Record the details");
+  assert.match(String(await errors()), /Somebody changed this while you filled in the form/);
+  assert.deepEqual(await Promise.all(["Telephone", "Email", "Address"].map(value)),
+    ["0113 496 0009", "ada@example.org", "2 Low Road"]);
+  const form = await bodyOf(page);
+  await enter(page, "Record the details");
+  assert.equal(await said(page), "The contact details are changed");
+  assert.match(await main(),
+    /0113 496 0009[^]*ada@example\.org[^]*2 Low Road\s+LS1 1AA[^]*Other ways to reach\s+0113 496 0002[^]*Communication: Large print/);
+  const again = await page.request.post(`${url}${path}/details`, { form, maxRedirects: 0, headers: { Origin: url } });
+  assert.equal(again.status(), 303, "the same form twice");
+
+  await visit(page, `/desk/referrals/${referrals.restricted}/details`, 409);
+  const forced = await page.request.post(`${url}/desk/referrals/${referrals.restricted}/details`,
+    { form, maxRedirects: 0, headers: { Origin: url } });
+  assert.equal(forced.status(), 409, "INV-139: what cannot be seen is not replaced");
+  for (const each of [page, colleague]) await each.context().close();
 });
 
 test("somebody is referred, once, also when the form is corrected", async () => {

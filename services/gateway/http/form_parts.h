@@ -17,6 +17,8 @@ namespace fettle::gateway {
 std::vector<WorkForm> PlanForms();
 // The form of a shared decision.
 WorkForm DecisionForm();
+// The form of how to reach the person.
+WorkForm ContactDetailsForm();
 
 // Codes of the local list, with their words.
 std::vector<Option> Codes(std::initializer_list<const char*> codes);

@@ -157,6 +157,16 @@ http::Response SeeReferral(const std::string& id, std::string_view done) {
            {"Cache-Control", "no-store"}}};
 }
 
+std::string NameIn(const WorkContext& context) {
+  return context.person == nullptr ? "" : NameOf(context.person->demographics());
+}
+
+// Of what the form changes; below 0 when it does not check it.
+int64_t VersionFor(const WorkForm& form, const WorkContext& context) {
+  if (!form.checks_version) return -1;
+  return form.is_of_person ? context.person->version() : context.referral.version();
+}
+
 // The one rpc that takes this request.
 const google::protobuf::MethodDescriptor& RpcOf(const google::protobuf::Message& request) {
   const google::protobuf::Descriptor* type = request.GetDescriptor();
@@ -356,38 +366,43 @@ WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::str
   const auto referral = co_await GetReferral(session, std::move(id));
   if (!referral.ok()) co_return referral.status();
   const auto person = co_await GetPerson(session, referral->person_id());
-  std::string name = person == nullptr ? "" : NameOf(person->demographics());
-  if (session.request->method == "POST") {
-    co_return co_await Submit(session, form, *referral, std::move(name));
+  if (form.is_of_person && person == nullptr) {
+    co_return absl::UnavailableError("the registry does not answer");
   }
-  if (!form.fits(*referral, session.viewer)) {
-    co_return absl::FailedPreconditionError("the state does not allow it");
-  }
+  const WorkContext context{*referral, session.viewer, session.now, person.get()};
+  const bool is_post = session.request->method == "POST";
+  // Whether the state allows it is the service's to say: a form that is sent twice comes the second
+  // time to a referral that has moved on, and gets the first answer again.
+  const bool is_offered = is_post ? !form.is_of_person || !person->restricted()
+                                  : IsOffered(form, *referral, person.get(), session.viewer);
+  if (!is_offered) co_return absl::FailedPreconditionError("the state does not allow it");
+  if (is_post) co_return co_await Submit(session, form, context);
   FormValues values;
   values.Set("number", QueryField(*session.request, "number"));
-  const WorkContext context{*referral, session.viewer, session.now};
   if (form.prefill != nullptr) form.prefill(context, values);
-  co_return WorkFormPage(
-      200, form,
-      {.values = values, .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
-      *referral, name, session.viewer);
+  co_return WorkFormPage(200, form,
+                         {.values = values,
+                          .request_id = base::IdSource(session.now, base::RandomSeed()).Next(),
+                          .version = VersionFor(form, context)},
+                         *referral, NameIn(context), session.viewer);
 }
 
-// Whether the state allows it is the service's to say: a form that is sent twice comes the second
-// time to a referral that has moved on, and gets the first answer again.
 WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const WorkForm& form,
-                                                  const rv1::Referral& referral, std::string name) {
+                                                  const WorkContext& context) {
+  const rv1::Referral& referral = context.referral;
   FormValues values(session.request->body);
   if (form.tidy != nullptr) form.tidy(values);
   std::string request_id = values.Get("request_id");
   int64_t version = -1;
   if (form.checks_version && !absl::SimpleAtoi(values.Get("version"), &version)) version = 0;
   std::vector<FormError> errors;
-  const auto request = form.request(values, {referral, session.viewer, session.now}, errors);
+  const auto request = form.request(values, context, errors);
   int status = 400;
   if (errors.empty()) {
-    Address(*request, request_id, referral.referral_id(), version);
-    const auto answer = co_await Send(parts_.referral, session.call, *request);
+    Address(*request, request_id, form.is_of_person ? referral.person_id() : referral.referral_id(),
+            version);
+    const auto answer =
+        co_await Send(form.is_of_person ? parts_.person : parts_.referral, session.call, *request);
     if (answer.ok()) {
       co_return SeeReferral(referral.referral_id(), form.name);
     }
@@ -397,10 +412,16 @@ WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const 
     if (base::ReasonOf(answer.status()) == "REQUEST_ID_REUSED") {
       request_id = base::IdSource(session.now, base::RandomSeed()).Next();
     }
+    if (base::ReasonOf(answer.status()) == "VERSION_MISMATCH" && form.follow != nullptr) {
+      form.follow(context, values);
+    }
   }
   co_return WorkFormPage(status, form,
-                         {.values = values, .errors = std::move(errors), .request_id = request_id},
-                         referral, name, session.viewer);
+                         {.values = values,
+                          .errors = std::move(errors),
+                          .request_id = request_id,
+                          .version = VersionFor(form, context)},
+                         referral, NameIn(context), session.viewer);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {

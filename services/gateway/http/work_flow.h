@@ -67,7 +67,7 @@ class WorkFlow {
   Answer<http::Response> One(const Session& session, std::string id);
   Answer<http::Response> Form(const Session& session, std::string id, const WorkForm& form);
   Answer<http::Response> Submit(const Session& session, const WorkForm& form,
-                                const referral::v1::Referral& referral, std::string name);
+                                const WorkContext& context);
 
   Answer<http::Response> Refer(const Session& session);
   // The id of the referral.

@@ -433,6 +433,7 @@ std::vector<WorkForm> MakeForms() {
        .request = ContactOf});
   std::ranges::move(PlanForms(), std::back_inserter(forms));
   forms.push_back(DecisionForm());
+  forms.push_back(ContactDetailsForm());
   forms.push_back(
       {.name = "pause",
        .title = "Pause the work",
@@ -700,12 +701,19 @@ const WorkForm* FindWorkForm(std::string_view name) {
   return form == WorkForms().end() ? nullptr : &*form;
 }
 
-void Address(Message& request, const std::string& request_id, const std::string& referral_id,
+bool IsOffered(const WorkForm& form, const rv1::Referral& referral,
+               const person::v1::GetPersonResponse* person, const Viewer& viewer) {
+  const bool is_hidden = form.is_of_person && (person == nullptr || person->restricted());
+  return !is_hidden && form.fits(referral, viewer);
+}
+
+void Address(Message& request, const std::string& request_id, const std::string& id,
              int64_t version) {
   const google::protobuf::Descriptor& type = *request.GetDescriptor();
   const google::protobuf::Reflection& fields = *request.GetReflection();
   fields.SetString(&request, type.FindFieldByName("request_id"), request_id);
-  fields.SetString(&request, type.FindFieldByName("referral_id"), referral_id);
+  const auto* about = type.FindFieldByName("referral_id");
+  fields.SetString(&request, about == nullptr ? type.FindFieldByName("person_id") : about, id);
   if (version >= 0) {
     fields.SetInt64(&request, type.FindFieldByName("expected_version"), version);
   }

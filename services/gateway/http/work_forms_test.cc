@@ -72,7 +72,9 @@ TEST(WorkForms, HaveNamesOfTheirOwnAndCommandsOnAReferral) {
     const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
     const auto request = form.request(FormValues(), {referral, kWendy, kNow}, errors);
     Address(*request, kId, kId, form.checks_version ? 4 : -1);
-    EXPECT_THAT(request->DebugString(), HasSubstr(absl::StrCat("referral_id: \"", kId)))
+    EXPECT_THAT(
+        request->DebugString(),
+        HasSubstr(absl::StrCat(form.is_of_person ? "person_id: \"" : "referral_id: \"", kId)))
         << form.name;
     EXPECT_EQ(request->DebugString().find("expected_version: 4") != std::string::npos,
               form.checks_version)
@@ -289,6 +291,117 @@ TEST(DecisionForm, ThePageShowsDecisionsAndLeadsBackToThem) {
   closed.set_status(rv1::REFERRAL_STATUS_COMPLETED);
   EXPECT_THAT(ReferralPage(closed, nullptr, {}, "", kWendy, kNow).body,
               AllOf(HasSubstr("Option: The allotment"), Not(HasSubstr("/decision?"))));
+}
+
+person::v1::GetPersonResponse Ada() {
+  person::v1::GetPersonResponse person;
+  person.set_version(7);
+  person::v1::Demographics& who = *person.mutable_demographics();
+  who.mutable_first_name()->set_text("Ada");
+  who.mutable_telephone()->set_text("0113 496 0001");
+  who.add_address_lines()->set_text("1 High Street");
+  who.add_address_lines()->set_text("Overtown");
+  who.mutable_profile()->mutable_preferred_name()->set_text("Addie");
+  who.mutable_profile()->add_needs()->mutable_text()->set_text("Large print");
+  for (const char* number : {"0113 496 0001", "0113 496 0002"}) {
+    person::v1::ContactPoint& point = *who.mutable_profile()->add_contact_points();
+    point.set_kind(person::v1::CONTACT_KIND_TELEPHONE);
+    point.mutable_value()->set_text(number);
+    point.set_rank(who.profile().contact_points_size());
+  }
+  return person;
+}
+
+struct Details {
+  FormValues values;
+  std::vector<FormError> errors;
+  person::v1::UpdatePersonRequest request;
+};
+
+// The form as it is opened on `shown`, with `typed`, and sent when the record is as `now`.
+Details Changed(const person::v1::GetPersonResponse& shown,
+                const std::vector<std::pair<const char*, const char*>>& typed,
+                const person::v1::GetPersonResponse& now) {
+  const WorkForm& form = *FindWorkForm("details");
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  Details details;
+  form.prefill({referral, kWendy, kNow, &shown}, details.values);
+  for (const auto& [name, value] : typed) details.values.Set(name, value);
+  details.request = dynamic_cast<const person::v1::UpdatePersonRequest&>(
+      *form.request(details.values, {referral, kWendy, kNow, &now}, details.errors));
+  return details;
+}
+
+// What is sent replaces what is there, and a list is sent whole: nothing goes that was not typed.
+TEST(ContactDetailsForm, SendsWhatWasChangedAndLosesNothing) {
+  const Details telephone = Changed(Ada(), {{"telephone", "0113 496 0009"}}, Ada());
+  EXPECT_THAT(telephone.errors, IsEmpty());
+  person::v1::Demographics expected;
+  expected.mutable_telephone()->set_text("0113 496 0009");
+  *expected.mutable_profile()->mutable_contact_points() =
+      Ada().demographics().profile().contact_points();
+  expected.mutable_profile()->mutable_contact_points(0)->mutable_value()->set_text("0113 496 0009");
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(telephone.request.demographics(),
+                                                                 expected))
+      << telephone.request.demographics().DebugString();
+  // The second time the record has the new number: the same request.
+  person::v1::GetPersonResponse after = Ada();
+  *after.mutable_demographics()->mutable_telephone() = expected.telephone();
+  *after.mutable_demographics()->mutable_profile()->mutable_contact_points() =
+      expected.profile().contact_points();
+  const Details again = Changed(Ada(), {{"telephone", "0113 496 0009"}}, after);
+  EXPECT_EQ(again.request.SerializeAsString(), telephone.request.SerializeAsString());
+
+  const Details others = Changed(
+      Ada(),
+      {{"email", "ada@example.org"}, {"address", "2 Low Road\n\n Leeds "}, {"preferred", "A"}},
+      Ada());
+  expected.Clear();
+  expected.mutable_email()->set_text("ada@example.org");
+  expected.add_address_lines()->set_text("2 Low Road");
+  expected.add_address_lines()->set_text("Leeds");
+  expected.mutable_profile()->mutable_preferred_name()->set_text("A");
+  EXPECT_TRUE(
+      google::protobuf::util::MessageDifferencer::Equals(others.request.demographics(), expected))
+      << others.request.demographics().DebugString();
+}
+
+TEST(ContactDetailsForm, SaysWhatCannotBeRecorded) {
+  EXPECT_THAT(Changed(Ada(), {{"telephone", ""}, {"address", ""}}, Ada()).errors,
+              ElementsAre(::testing::Field(&FormError::field, "telephone"),
+                          ::testing::Field(&FormError::field, "address")));
+  EXPECT_THAT(Changed(Ada(), {}, Ada()).errors,
+              ElementsAre(::testing::Field(&FormError::text, HasSubstr("Nothing is changed"))));
+}
+
+TEST(ContactDetailsForm, FollowsTheRecordWhereNobodyTyped) {
+  person::v1::GetPersonResponse now = Ada();
+  now.mutable_demographics()->mutable_email()->set_text("new@example.org");
+  now.mutable_demographics()->mutable_telephone()->set_text("0113 496 0005");
+  Details details = Changed(Ada(), {{"telephone", "0113 496 0009"}}, now);
+  FindWorkForm("details")->follow({ReferralIn(rv1::REFERRAL_STATUS_ACTIVE), kWendy, kNow, &now},
+                                  details.values);
+  EXPECT_EQ(details.values.Get("telephone"), "0113 496 0009");
+  EXPECT_EQ(details.values.Get("shown-telephone"), "0113 496 0005");
+  EXPECT_EQ(details.values.Get("email"), "new@example.org");
+}
+
+// INV-139: a form would show how to reach the person, or would replace what it does not show.
+TEST(ContactDetailsForm, IsForThoseWhoMayAndNotOfRestrictedPeople) {
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  const WorkForm& form = *FindWorkForm("details");
+  person::v1::GetPersonResponse person = Ada();
+  EXPECT_TRUE(IsOffered(form, referral, &person, kWendy));
+  EXPECT_FALSE(IsOffered(form, referral, nullptr, kWendy));
+  Viewer therapist = kWendy;
+  therapist.role = "occupational_therapist";
+  EXPECT_FALSE(IsOffered(form, referral, &person, therapist));
+  EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
+              AllOf(HasSubstr("/details\""), HasSubstr("0113 496 0002")));
+  person.set_restricted(true);
+  EXPECT_FALSE(IsOffered(form, referral, &person, kWendy));
+  EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
+              AllOf(Not(HasSubstr("/details\"")), Not(HasSubstr("0113 496 0002"))));
 }
 
 TEST(WorkList, SoonestDueComesFirst) {

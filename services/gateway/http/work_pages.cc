@@ -307,10 +307,11 @@ void AddFlags(Html& html, const rv1::Referral& referral, const pv1::GetPersonRes
   }
 }
 
-void AddActions(Html& html, const rv1::Referral& referral, const Viewer& viewer) {
+void AddActions(Html& html, const rv1::Referral& referral, const pv1::GetPersonResponse* person,
+                const Viewer& viewer) {
   std::vector<const WorkForm*> fitting;
   for (const WorkForm& form : WorkForms()) {
-    if (form.fits(referral, viewer)) fitting.push_back(&form);
+    if (IsOffered(form, referral, person, viewer)) fitting.push_back(&form);
   }
   if (fitting.empty()) return;
   const std::string path = absl::StrCat(ReferralPath(referral), "/");
@@ -342,6 +343,17 @@ std::string NeedWords(const pv1::Need& need) {
   return words;
 }
 
+// Without the first of each kind, which has a line of its own.
+std::string OtherWays(const pv1::Demographics& who) {
+  std::string ways;
+  for (const pv1::ContactPoint& point : who.profile().contact_points()) {
+    const std::string& value = point.value().text();
+    if (value == who.telephone().text() || value == who.email().text()) continue;
+    absl::StrAppend(&ways, ways.empty() ? "" : "\n", value);
+  }
+  return ways;
+}
+
 void AddPerson(Html& html, const pv1::GetPersonResponse* person, absl::Time now) {
   html.Raw("<h2 class=\"nhsuk-heading-m\">The person</h2>\n");
   if (person == nullptr) {
@@ -371,6 +383,7 @@ void AddPerson(Html& html, const pv1::GetPersonResponse* person, absl::Time now)
     summary.Add("Telephone", who.telephone().text());
     summary.Add("Email", who.email().text());
     summary.Add("Address", address);
+    summary.Add("Other ways to reach", OtherWays(who));
     summary.Add("GP practice", person->gp_practice());
   }
   std::string needs;
@@ -752,7 +765,6 @@ struct FormFrame {
   std::string_view title, lead, button;
   std::string_view caption = {};
   std::string_view back_path = {};
-  int64_t version = -1;  // below 0: the form does not check it
 };
 
 // The list that a referral is in, for this viewer.
@@ -899,7 +911,7 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
   AddFlags(html, referral, person, now);
   for (const Undelivered& message : undelivered) AddUndelivered(html, referral, message);
   html.Raw("<div class=\"nhsuk-grid-row\">\n<div class=\"nhsuk-grid-column-one-third\">\n");
-  AddActions(html, referral, viewer);
+  AddActions(html, referral, person, viewer);
   html.Raw("</div>\n<div class=\"nhsuk-grid-column-two-thirds\">\n");
   AddPerson(html, person, now);
   if (HasBegun(referral)) AddPlan(html, referral);
@@ -925,7 +937,7 @@ http::Response FormPage(int status, const ShownForm& shown, std::span<const Fiel
   if (!around.lead.empty()) html.Paragraph(around.lead);
   html.Raw("<form action=\"").Text(around.action).Raw("\" method=\"post\" novalidate>\n");
   AddHidden(html, "request_id", shown.request_id);
-  if (around.version >= 0) AddHidden(html, "version", absl::StrCat(around.version));
+  if (shown.version >= 0) AddHidden(html, "version", absl::StrCat(shown.version));
   AddFields(html, fields, shown.values, shown.errors);
   html.Raw("<button class=\"nhsuk-button\" type=\"submit\">")
       .Text(around.button)
@@ -948,8 +960,7 @@ http::Response WorkFormPage(int status, const WorkForm& form, const ShownForm& s
                    .lead = form.lead,
                    .button = form.button,
                    .caption = name,
-                   .back_path = path,
-                   .version = form.checks_version ? referral.version() : -1},
+                   .back_path = path},
                   viewer);
 }
 

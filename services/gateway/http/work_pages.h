@@ -70,6 +70,7 @@ struct ShownForm {
   const FormValues& values;
   std::vector<FormError> errors = {};
   std::string request_id;
+  int64_t version = -1;  // of what it changes; below 0: the form does not check it
 };
 http::Response WorkFormPage(int status, const WorkForm& form, const ShownForm& shown,
                             const referral::v1::Referral& referral, std::string_view name,
