@@ -526,6 +526,72 @@ test("contact details are changed, and nothing else is", async () => {
   for (const each of [page, colleague]) await each.context().close();
 });
 
+// The form of a referral of one Ada, with more in some of its fields.
+async function fillReferral(page, more) {
+  for (const [label, text] of [["First name", "Ada"], ["Day", "4"], ["Month", "5"], ["Year", "1950"], ["GP practice", "A1001"],
+    ["In words", "Feels alone"], ["Name", "Dr One"], ["Service", "Surgery"], ["How to reach them", "0113 496 0000"], ...more]) {
+    await page.getByLabel(label, { exact: true }).fill(text);
+  }
+  for (const [label, option] of [["Which service is asked?", "Overtown Link Workers"], ["Why?", "Loneliness"],
+    ["Risks", "No known risks"], ["Consent", "Informed, for direct care"]]) {
+    await page.getByLabel(label, { exact: true }).selectOption({ label: option });
+  }
+  await page.getByLabel("Priority").selectOption("PRIORITY_ROUTINE");
+}
+
+test("whoever may be known already is offered, and nothing is put together", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  const twin = [["Family name", "Twin"], ["Address", "1 High Street"], ["Postcode", "ls11aa"]];
+  const errors = () => page.locator("#error-summary a").allInnerTexts();
+  const people = () => page.locator(".nhsuk-radios label").allInnerTexts();
+  const main = () => page.locator("main").innerText();
+  const known = "Ada Twin, born 4 May 1950, NHS number ";
+  const ask = async () => {
+    await visit(page, "/desk/new");
+    await fillReferral(page, twin);
+    await enter(page, "Send the referral");
+    assert.equal(await page.locator("h1").innerText().then((text) => /known already/.test(text)), true);
+  };
+  await ask();
+  const offered = await people();
+  assert.equal(offered.length, 2);
+  assert.ok(offered[0].startsWith(known) && offered[0].endsWith(", LS1 1AA"), offered[0]);
+  assert.equal(offered[1], "No, it is somebody else");
+  await enter(page, "Send the referral");
+  assert.deepEqual(await errors(), ["Select who it is, or that it is somebody else"]);
+  await choose(page, "Is it one of these people?", offered[0]);
+  const form = await bodyOf(page);
+  await enter(page, "Send the referral");
+  assert.equal(await said(page), "The referral is sent");
+  assert.match(await main(), /NHS number\s+999 000/, "the one who was known");
+  const first = new URL(page.url()).pathname;
+  const post = (fields) => page.request.post(`${url}/desk/new`, { form: fields, maxRedirects: 0, headers: { Origin: url } });
+  const again = await post(form);
+  assert.equal(again.headers().location, `${first}?done=new`, "the same form twice");
+  const other = await post({ ...form, "same-person": "new" });
+  assert.equal(other.status(), 409, "one form, one referral");
+  const stranger = await post({ ...form, "same-person": "11111111-1111-4111-8111-111111111111" });
+  assert.equal(stranger.status(), 400, "somebody who was not offered");
+
+  // A twin. The record of the first time is there too.
+  await ask();
+  const both = await people();
+  assert.equal(both.length, 3);
+  await choose(page, "Is it one of these people?", "No, it is somebody else");
+  await enter(page, "Send the referral");
+  assert.equal(await said(page), "The referral is sent");
+  assert.doesNotMatch(await main(), /NHS number/);
+  assert.notEqual(new URL(page.url()).pathname, first);
+
+  // Who is known here is not told to a practice.
+  const gp = await open("gp");
+  await visit(gp, "/desk/new");
+  await fillReferral(gp, twin);
+  await enter(gp, "Send the referral");
+  assert.equal(await said(gp), "The referral is sent");
+  for (const each of [page, gp]) await each.context().close();
+});
+
 test("somebody is referred, once, also when the form is corrected", async () => {
   const page = await open("gp", { viewport: PHONE });
   await visit(page, "/desk/new");
@@ -537,17 +603,7 @@ test("somebody is referred, once, also when the form is corrected", async () => 
   const errors = page.locator("#error-summary a");
   assert.equal(await errors.count(), 11);
   await check(page);
-  for (const [label, text] of [["First name", "Ada"], ["Family name", "New"], ["Day", "4"], ["Month", "5"], ["Year", "1950"],
-    ["NHS number", "999 000 0019"], ["GP practice", "A1001"], ["In words", "Feels alone"], ["Name", "Dr One"],
-    ["How to reach them", "0113 496 0000"]]) {
-    await page.getByLabel(label, { exact: true }).fill(text);
-  }
-  await page.getByLabel("Service", { exact: true }).fill("Surgery");
-  for (const [label, option] of [["Which service is asked?", "Overtown Link Workers"], ["Why?", "Loneliness"],
-    ["Risks", "No known risks"], ["Consent", "Informed, for direct care"]]) {
-    await page.getByLabel(label, { exact: true }).selectOption({ label: option });
-  }
-  await page.getByLabel("Priority").selectOption("PRIORITY_ROUTINE");
+  await fillReferral(page, [["Family name", "New"], ["NHS number", "999 000 0019"]]);
   await send();
   assert.match(await errors.allInnerTexts().then(String), /^NHS number must be/);
   await page.getByLabel("NHS number").fill("999 000 0018");

@@ -79,6 +79,9 @@ def world(fettle):
         "person_id": moved, "number_policy": "NUMBER_POLICY_STRICT", "demographics": {
             "address_lines": [{"text": "1 High Street"}, {"text": "Overtown"}], "postcode": {"text": "LS1 1AA"},
             "profile": {"contact_points": numbers_known, "needs": needs}}}, fettle.link_worker)
+    twin = fettle.person(number=next(people.numbers), first="Ada", family="Twin", born="1950-05-04")
+    fettle.call("person.UpdatePerson", {"person_id": twin, "number_policy": "NUMBER_POLICY_STRICT",
+                                        "demographics": {"postcode": {"text": "LS1 1AA"}}}, fettle.link_worker)
     restricted = people.refer("Ada", "Restricted")
     person = fettle.call("referral.GetReferral", {"referral_id": restricted}, fettle.link_worker).referral.person_id
     fettle.call("person.UpdatePerson", {

@@ -4,11 +4,7 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "libs/base/check.h"
-#include "libs/base/text.h"
 #include "services/gateway/http/form_parts.h"
 
 namespace fettle::gateway {
@@ -48,10 +44,7 @@ const Detail kDetails[] = {
        return lines;
      },
      [](const std::string& typed, pv1::Demographics& who) {
-       for (const auto& line : absl::StrSplit(typed, '\n')) {
-         const std::string text(base::ToStd(absl::StripAsciiWhitespace(line)));
-         if (!text.empty()) who.add_address_lines()->set_text(text);
-       }
+       AddLines(typed, *who.mutable_address_lines());
      }},
     {"postcode", "The postcode", [](const pv1::Demographics& who) { return who.postcode().text(); },
      [](const std::string& typed, pv1::Demographics& who) {

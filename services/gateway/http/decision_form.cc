@@ -6,8 +6,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
-#include "libs/base/text.h"
 #include "services/gateway/http/form_parts.h"
 #include "services/gateway/http/form_rows.h"
 
@@ -99,13 +97,6 @@ std::string LinesOf(const Texts& texts) {
                     absl::StrReplaceAll(text.text(), {{"\n", " "}}));
   }
   return lines;
-}
-
-void AddLines(const std::string& lines, Texts& texts) {
-  for (const auto& line : absl::StrSplit(lines, '\n')) {
-    const std::string text(base::ToStd(absl::StripAsciiWhitespace(line)));
-    if (!text.empty()) texts.Add()->set_text(text);
-  }
 }
 
 void PrefillDecision(const WorkContext& context, FormValues& values) {

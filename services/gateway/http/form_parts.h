@@ -51,6 +51,10 @@ std::string NameOfValue(Enum value) {
                           google::protobuf::GetEnumDescriptor<Enum>(), value));
 }
 
+// Each line that is not blank.
+void AddLines(const std::string& lines,
+              google::protobuf::RepeatedPtrField<common::v1::SealedText>& texts);
+
 // Words that nobody wrote are left out.
 template <class Set>
 void IfWritten(const std::string& words, Set set) {

@@ -36,6 +36,7 @@ constexpr std::string_view kWorkPath = "/desk";
 constexpr std::string_view kReferralsPath = "/desk/referrals/";
 constexpr std::string_view kNewReferralPath = "/desk/new";
 constexpr std::string_view kNewReferral = "new";
+constexpr std::string_view kAsked = "asked";
 constexpr int kPageSize = 200;
 
 constexpr WorkList kMine = {
@@ -440,19 +441,32 @@ WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {
         {.values = values, .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
         fields, session.viewer);
   }
-  const FormValues values(session.request->body);
-  const std::string request_id = base::UuidFromBytes(base::UuidToBytes(values.Get("request_id")));
+  FormValues values(session.request->body);
+  std::string request_id = base::UuidFromBytes(base::UuidToBytes(values.Get("request_id")));
   if (request_id.empty()) co_return NotHere();
   // Two services and no way back: the first one is not asked before all is there that the second
   // one needs.
   std::vector<FormError> errors = EmptyOf(fields, values);
   int status = 400;
   if (errors.empty()) {
-    const absl::StatusOr<std::string> referral_id =
+    const absl::StatusOr<Sent> sent =
         co_await SubmitNew(session, values, services->response, request_id);
-    if (referral_id.ok()) co_return SeeReferral(*referral_id, kNewReferral);
-    errors = ErrorsOf(fields, values, referral_id.status());
-    status = HttpStatusOf(referral_id.status());
+    if (sent.ok() && sent->alike.empty()) co_return SeeReferral(sent->referral_id, kNewReferral);
+    if (sent.ok()) {
+      const Field question = SamePersonField(sent->alike);
+      const bool was_asked = !values.Get(kAsked).empty();
+      if (was_asked) errors = {{question.name, question.needed}};
+      values.Set(kAsked, "1");
+      co_return SamePersonPage(
+          was_asked ? 400 : 200,
+          {.values = values, .errors = std::move(errors), .request_id = request_id}, question,
+          session.viewer);
+    }
+    errors = ErrorsOf(fields, values, sent.status());
+    status = HttpStatusOf(sent.status());
+    if (base::ReasonOf(sent.status()) == "REQUEST_ID_REUSED") {
+      request_id = base::IdSource(session.now, base::RandomSeed()).Next();
+    }
   }
   co_return NewReferralPage(
       status, {.values = values, .errors = std::move(errors), .request_id = request_id}, fields,
@@ -461,9 +475,10 @@ WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {
 
 // The request ids follow from the form's and from what is sent: the same form has one effect, and a
 // corrected one is another request.
-WorkFlow::Answer<std::string> WorkFlow::SubmitNew(const Session& session, const FormValues& values,
-                                                  const rv1::ListServicesResponse& services,
-                                                  const std::string& request_id) {
+WorkFlow::Answer<WorkFlow::Sent> WorkFlow::SubmitNew(const Session& session,
+                                                     const FormValues& values,
+                                                     const rv1::ListServicesResponse& services,
+                                                     const std::string& request_id) {
   rv1::SubmitReferralRequest referral = NewReferral(values, services, session.viewer, session.now);
   pv1::EnsurePersonRequest person = NewPerson(values);
   const auto id_of = [&](const google::protobuf::Message& message) {
@@ -480,12 +495,29 @@ WorkFlow::Answer<std::string> WorkFlow::SubmitNew(const Session& session, const 
   if (!registered.ok()) co_return registered.status();
   pv1::EnsurePersonResponse known;
   known.ParseFromString(*registered);
-  referral.set_person_id(known.person_id());
+  // The record is there by now, and stays apart from the others: whoever looks after the registry
+  // finds it beside them, and may merge them.
+  Sent answer;
+  const std::string chosen = values.Get(kSamePerson);
+  const auto& alike = known.possible_duplicates();
+  if (std::ranges::find(alike, chosen) != alike.end()) {
+    referral.set_person_id(chosen);
+  } else if (alike.empty() || chosen == kNobodyOfThem) {
+    referral.set_person_id(known.person_id());
+  } else {
+    for (const std::string& id : alike) {
+      const auto person = co_await GetPerson(session, id);
+      if (person == nullptr) co_return absl::UnavailableError("the registry does not answer");
+      answer.alike.push_back(*person);
+    }
+    co_return answer;
+  }
   const auto sent = co_await Send(parts_.referral, session.call, referral);
   if (!sent.ok()) co_return sent.status();
   rv1::SubmitReferralResponse submitted;
   submitted.ParseFromString(*sent);
-  co_return submitted.referral_id();
+  answer.referral_id = submitted.referral_id();
+  co_return answer;
 }
 
 WorkFlow::Answer<rv1::Referral> WorkFlow::GetReferral(const Session& session, std::string id) {

@@ -7,7 +7,9 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "libs/base/date.h"
 #include "libs/base/text.h"
@@ -672,6 +674,14 @@ Field NoteField(const char* label, const char* hint, const char* path) {
           .label = label,
           .hint = hint,
           .needed = "Enter a note"};
+}
+
+void AddLines(const std::string& lines,
+              google::protobuf::RepeatedPtrField<common::v1::SealedText>& texts) {
+  for (const auto& line : absl::StrSplit(lines, '\n')) {
+    const std::string text(base::ToStd(absl::StripAsciiWhitespace(line)));
+    if (!text.empty()) texts.Add()->set_text(text);
+  }
 }
 
 bool IsUnderWay(const rv1::Referral& referral) {

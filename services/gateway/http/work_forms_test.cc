@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/gateway/http/new_referral.h"
 #include "services/gateway/http/work_pages.h"
 
 namespace fettle::gateway {
@@ -402,6 +403,41 @@ TEST(ContactDetailsForm, IsForThoseWhoMayAndNotOfRestrictedPeople) {
   EXPECT_FALSE(IsOffered(form, referral, &person, kWendy));
   EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
               AllOf(Not(HasSubstr("/details\"")), Not(HasSubstr("0113 496 0002"))));
+}
+
+// Whoever is known is offered, and nothing is chosen for anybody.
+TEST(NewReferral, AsksWhichOfThemItIs) {
+  person::v1::GetPersonResponse ada = Ada();
+  ada.set_person_id(kId);
+  ada.mutable_demographics()->mutable_family_name()->set_text(kHostile);
+  ada.mutable_demographics()->mutable_birth_date()->set_text("1950-05-04");
+  ada.mutable_demographics()->mutable_nhs_number()->set_text("9990000018");
+  ada.mutable_demographics()->mutable_postcode()->set_text("LS1 1AA");
+  ada.set_death_date("2025-07-01");
+  const Field question = SamePersonField({ada});
+  ASSERT_EQ(question.options.size(), 2u);
+  EXPECT_EQ(question.options[0].value, kId);
+  EXPECT_EQ(question.options[0].label,
+            absl::StrCat("Ada ", kHostile,
+                         " (“Addie”), born 4 May 1950, NHS number 999 000 0018, 1 High Street, "
+                         "Overtown, LS1 1AA, telephone 0113 496 0001, died 1 July 2025"));
+  EXPECT_EQ(question.options[1].value, kNobodyOfThem);
+  const FormValues values("request_id=r&first=Ada&first=Bob&words=%3Cscript%3E&same-person=x");
+  const std::string page =
+      SamePersonPage(200, {.values = values, .request_id = "r"}, question, kWendy).body;
+  EXPECT_THAT(
+      page, AllOf(HasSubstr("name=\"first\" value=\"Ada\""),
+                  HasSubstr("name=\"words\" value=\"&lt;script&gt;\""), Not(HasSubstr("<script>")),
+                  Not(HasSubstr("checked")), Not(HasSubstr("value=\"Bob\""))));
+}
+
+TEST(NewReferral, AddressAndPostcodeGoToTheRegistry) {
+  const auto person =
+      NewPerson(FormValues("first=Ada&address=1+High+Street%0D%0ALeeds&postcode=x"));
+  EXPECT_EQ(person.demographics().address_lines_size(), 2);
+  EXPECT_EQ(person.demographics().address_lines(1).text(), "Leeds");
+  EXPECT_EQ(person.demographics().postcode().text(), "x");
+  EXPECT_FALSE(NewPerson(FormValues("first=Ada")).demographics().has_postcode());
 }
 
 TEST(WorkList, SoonestDueComesFirst) {

@@ -26,16 +26,6 @@ absl::Time TimeOf(const Timestamp& time) {
 
 std::string DayOf(const Timestamp& time) { return base::LondonDate(TimeOf(time)); }
 
-// `2025-03-07` as 7 March 2025; anything else as it is.
-std::string ShownDate(const std::string& date) {
-  const auto day = base::ParseDate(date);
-  if (!day.ok()) return date;
-  return absl::StrCat(
-      day->day(), " ",
-      absl::FormatTime("%B", absl::FromCivil(*day, absl::UTCTimeZone()), absl::UTCTimeZone()), " ",
-      day->year());
-}
-
 std::string ShownTime(const Timestamp& time) {
   static const absl::TimeZone* const kLondon = [] {
     auto* zone = new absl::TimeZone();
@@ -328,12 +318,6 @@ void AddActions(Html& html, const rv1::Referral& referral, const pv1::GetPersonR
     html.Raw("<li>").Link(path + fitting[i]->name, fitting[i]->title).Raw("</li>\n");
   }
   html.Raw("</ul>\n");
-}
-
-// `999 000 0018`.
-std::string ShownNumber(const std::string& number) {
-  if (number.size() != 10) return number;
-  return absl::StrCat(number.substr(0, 3), " ", number.substr(3, 3), " ", number.substr(6));
 }
 
 std::string NeedWords(const pv1::Need& need) {
@@ -778,6 +762,20 @@ std::pair<const char*, const char*> ListOf(const rv1::Referral& referral, const 
 
 }  // namespace
 
+std::string ShownDate(const std::string& date) {
+  const auto day = base::ParseDate(date);
+  if (!day.ok()) return date;
+  return absl::StrCat(
+      day->day(), " ",
+      absl::FormatTime("%B", absl::FromCivil(*day, absl::UTCTimeZone()), absl::UTCTimeZone()), " ",
+      day->year());
+}
+
+std::string ShownNumber(const std::string& number) {
+  if (number.size() != 10) return number;
+  return absl::StrCat(number.substr(0, 3), " ", number.substr(3, 3), " ", number.substr(6));
+}
+
 void SortSoonestDueFirst(std::vector<rv1::Referral>& referrals) {
   const auto key = [](const rv1::Referral& referral) {
     return std::tuple(
@@ -961,6 +959,25 @@ http::Response WorkFormPage(int status, const WorkForm& form, const ShownForm& s
                    .button = form.button,
                    .caption = name,
                    .back_path = path},
+                  viewer);
+}
+
+http::Response SamePersonPage(int status, const ShownForm& shown, const Field& question,
+                              const Viewer& viewer) {
+  std::vector<Field> fields = {question};
+  for (const auto& [name, value] : shown.values.pairs()) {
+    const bool is_there = std::ranges::find(fields, name, &Field::name) != fields.end();
+    if (!is_there && name != "request_id") {
+      fields.push_back({.kind = FieldKind::kHidden, .name = name});
+    }
+  }
+  return FormPage(status, shown, fields,
+                  {.action = "/desk/new",
+                   .title = "Somebody like this is known already",
+                   .lead = "Nothing is sent yet. Records are never put together by themselves: say "
+                           "whom the referral is for.",
+                   .button = "Send the referral",
+                   .caption = "Refer somebody"},
                   viewer);
 }
 
