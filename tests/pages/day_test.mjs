@@ -272,7 +272,7 @@ test("what somebody else changed meanwhile is not overwritten unseen", async () 
   await colleague.getByRole("button", { name: "Change the priority" }).press("Enter");
   await colleague.getByText("The priority is changed").waitFor();
   await page.getByRole("button", { name: "Hand over" }).press("Enter");
-  await page.getByText("Somebody changed this referral while you filled in the form").waitFor();
+  await page.getByText("Somebody changed this while you filled in the form").waitFor();
   await check(page);
   assert.equal(await page.getByLabel("What must the next one know?").inputValue(), "Rings at noon");
   await page.getByRole("button", { name: "Hand over" }).press("Enter");
@@ -439,6 +439,159 @@ test("a plan is recorded whole, is reviewed, and keeps the names of its goals", 
   await page.context().close();
 });
 
+test("a decision is made together, and looked at again", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  const path = `/desk/referrals/${referrals.decided}`;
+  const main = () => page.locator("main").innerText();
+  const errors = () => page.locator("#error-summary a").allInnerTexts();
+  await visit(page, path);
+  await enter(page, "Record a shared decision");
+  await enter(page, "Record the decision");
+  assert.deepEqual(await errors(), ["Enter what is to be decided", "Enter what matters to the person here",
+    "Enter what option 1 is", "Enter what speaks against option 1", "Enter what speaks for option 1"]);
+  await type(page, "What is to be decided?", "Which group");
+  await type(page, "What matters to the person here?", "To be outside");
+  await type(page, "Option 1", "The <b>allotment</b>");
+  await type(page, "Option 1: what speaks for it", "Air\nNeighbours");
+  await type(page, "Option 1: what speaks against it", "Rain\nMud\nThe bus\nThe hill\nThe shed");
+  await enter(page, "Record the decision");
+  assert.match(String(await errors()), /^Option 1: what speaks against it must be /);
+  await page.getByLabel("Option 1: what speaks against it").fill("Rain");
+  await enter(page, "Record the decision");
+  assert.equal(await said(page), "The decision is recorded");
+  assert.match(await main(), /Not decided yet[^]*Option: The <b>allotment<\/b>[^]*Neighbours[^]*Rain/);
+  assert.equal(await steps(page, "Shared decision"), 1);
+
+  await enter(page, "Change the decision: Which group");
+  assert.equal(await page.getByLabel("Option 1: what speaks for it").inputValue(), "Air\nNeighbours");
+  await type(page, "Option 2", "Nothing");
+  await type(page, "Option 2: what speaks for it", "Rest");
+  await type(page, "Option 2: what speaks against it", "Lonely");
+  await page.getByLabel("Agreed").press("Space");
+  await type(page, "What was decided, and why?", "The allotment, because of the air");
+  for (const [part, value] of [["Day", "1"], ["Month", "1"], ["Year", "2020"]]) await type(page, part, value);
+  await enter(page, "Record the decision");
+  assert.match(String(await errors()), /^Day to look at it again must be from today/);
+  for (const part of ["day", "month", "year"]) await page.locator(`#review-${part}`).fill("");
+  await enter(page, "Record the decision");
+  assert.match(await main(), /Agreed[^]*because of the air[^]*To be outside[^]*Option: Nothing/);
+  assert.equal(await page.locator("#decisions").count(), 1);
+  assert.equal(await page.locator("h3", { hasText: "Which group" }).count(), 1, "the same one, not a second");
+  await page.context().close();
+});
+
+test("contact details are changed, and nothing else is", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  const path = `/desk/referrals/${referrals.moved}`;
+  const main = () => page.locator("main").innerText();
+  const errors = () => page.locator("#error-summary li").allInnerTexts();
+  const value = (label) => page.getByLabel(label, { exact: true }).inputValue();
+  await visit(page, path);
+  await enter(page, "Change contact details");
+  assert.deepEqual(await Promise.all(["Telephone", "Email", "Address", "Postcode"].map(value)),
+    ["0113 496 0001", "", "1 High Street\nOvertown", "LS1 1AA"]);
+  await enter(page, "Record the details");
+  assert.deepEqual(await errors(), ["Nothing is changed. Change what is not right any more"]);
+  await page.getByLabel("Telephone").fill("");
+  await type(page, "Email", "a".repeat(256));
+  await enter(page, "Record the details");
+  assert.match(String(await errors()), /^The telephone number cannot be taken away/);
+  await page.getByLabel("Telephone").fill("0113 496 0009");
+  await enter(page, "Record the details");
+  assert.match(String(await errors()), /^Email must be /);
+  await page.getByLabel("Email").fill("ada@example.org");
+
+  // Somebody else writes a new address meanwhile: it is seen, and stays.
+  const colleague = await open("walter");
+  await visit(colleague, `${path}/details`);
+  await colleague.getByLabel("Address").fill("2 Low Road");
+  await enter(colleague, "Record the details");
+  assert.equal(await said(colleague), "The contact details are changed");
+  await enter(page, "Record the details");
+  assert.match(String(await errors()), /Somebody changed this while you filled in the form/);
+  assert.deepEqual(await Promise.all(["Telephone", "Email", "Address"].map(value)),
+    ["0113 496 0009", "ada@example.org", "2 Low Road"]);
+  const form = await bodyOf(page);
+  await enter(page, "Record the details");
+  assert.equal(await said(page), "The contact details are changed");
+  assert.match(await main(),
+    /0113 496 0009[^]*ada@example\.org[^]*2 Low Road\s+LS1 1AA[^]*Other ways to reach\s+0113 496 0002[^]*Communication: Large print/);
+  const again = await page.request.post(`${url}${path}/details`, { form, maxRedirects: 0, headers: { Origin: url } });
+  assert.equal(again.status(), 303, "the same form twice");
+
+  await visit(page, `/desk/referrals/${referrals.restricted}/details`, 409);
+  const forced = await page.request.post(`${url}/desk/referrals/${referrals.restricted}/details`,
+    { form, maxRedirects: 0, headers: { Origin: url } });
+  assert.equal(forced.status(), 409, "INV-139: what cannot be seen is not replaced");
+  for (const each of [page, colleague]) await each.context().close();
+});
+
+// The form of a referral of one Ada, with more in some of its fields.
+async function fillReferral(page, more) {
+  for (const [label, text] of [["First name", "Ada"], ["Day", "4"], ["Month", "5"], ["Year", "1950"], ["GP practice", "A1001"],
+    ["In words", "Feels alone"], ["Name", "Dr One"], ["Service", "Surgery"], ["How to reach them", "0113 496 0000"], ...more]) {
+    await page.getByLabel(label, { exact: true }).fill(text);
+  }
+  for (const [label, option] of [["Which service is asked?", "Overtown Link Workers"], ["Why?", "Loneliness"],
+    ["Risks", "No known risks"], ["Consent", "Informed, for direct care"]]) {
+    await page.getByLabel(label, { exact: true }).selectOption({ label: option });
+  }
+  await page.getByLabel("Priority").selectOption("PRIORITY_ROUTINE");
+}
+
+test("whoever may be known already is offered, and nothing is put together", async () => {
+  const page = await open("wendy", { viewport: PHONE });
+  const twin = [["Family name", "Twin"], ["Address", "1 High Street"], ["Postcode", "ls11aa"]];
+  const errors = () => page.locator("#error-summary a").allInnerTexts();
+  const people = () => page.locator(".nhsuk-radios label").allInnerTexts();
+  const main = () => page.locator("main").innerText();
+  const known = "Ada Twin, born 4 May 1950, NHS number ";
+  const ask = async () => {
+    await visit(page, "/desk/new");
+    await fillReferral(page, twin);
+    await enter(page, "Send the referral");
+    assert.equal(await page.locator("h1").innerText().then((text) => /known already/.test(text)), true);
+  };
+  await ask();
+  const offered = await people();
+  assert.equal(offered.length, 2);
+  assert.ok(offered[0].startsWith(known) && offered[0].endsWith(", LS1 1AA"), offered[0]);
+  assert.equal(offered[1], "No, it is somebody else");
+  await enter(page, "Send the referral");
+  assert.deepEqual(await errors(), ["Select who it is, or that it is somebody else"]);
+  await choose(page, "Is it one of these people?", offered[0]);
+  const form = await bodyOf(page);
+  await enter(page, "Send the referral");
+  assert.equal(await said(page), "The referral is sent");
+  assert.match(await main(), /NHS number\s+999 000/, "the one who was known");
+  const first = new URL(page.url()).pathname;
+  const post = (fields) => page.request.post(`${url}/desk/new`, { form: fields, maxRedirects: 0, headers: { Origin: url } });
+  const again = await post(form);
+  assert.equal(again.headers().location, `${first}?done=new`, "the same form twice");
+  const other = await post({ ...form, "same-person": "new" });
+  assert.equal(other.status(), 409, "one form, one referral");
+  const stranger = await post({ ...form, "same-person": "11111111-1111-4111-8111-111111111111" });
+  assert.equal(stranger.status(), 400, "somebody who was not offered");
+
+  // A twin. The record of the first time is there too.
+  await ask();
+  const both = await people();
+  assert.equal(both.length, 3);
+  await choose(page, "Is it one of these people?", "No, it is somebody else");
+  await enter(page, "Send the referral");
+  assert.equal(await said(page), "The referral is sent");
+  assert.doesNotMatch(await main(), /NHS number/);
+  assert.notEqual(new URL(page.url()).pathname, first);
+
+  // Who is known here is not told to a practice.
+  const gp = await open("gp");
+  await visit(gp, "/desk/new");
+  await fillReferral(gp, twin);
+  await enter(gp, "Send the referral");
+  assert.equal(await said(gp), "The referral is sent");
+  for (const each of [page, gp]) await each.context().close();
+});
+
 test("somebody is referred, once, also when the form is corrected", async () => {
   const page = await open("gp", { viewport: PHONE });
   await visit(page, "/desk/new");
@@ -450,17 +603,7 @@ test("somebody is referred, once, also when the form is corrected", async () => 
   const errors = page.locator("#error-summary a");
   assert.equal(await errors.count(), 11);
   await check(page);
-  for (const [label, text] of [["First name", "Ada"], ["Family name", "New"], ["Day", "4"], ["Month", "5"], ["Year", "1950"],
-    ["NHS number", "999 000 0019"], ["GP practice", "A1001"], ["In words", "Feels alone"], ["Name", "Dr One"],
-    ["How to reach them", "0113 496 0000"]]) {
-    await page.getByLabel(label, { exact: true }).fill(text);
-  }
-  await page.getByLabel("Service", { exact: true }).fill("Surgery");
-  for (const [label, option] of [["Which service is asked?", "Overtown Link Workers"], ["Why?", "Loneliness"],
-    ["Risks", "No known risks"], ["Consent", "Informed, for direct care"]]) {
-    await page.getByLabel(label, { exact: true }).selectOption({ label: option });
-  }
-  await page.getByLabel("Priority").selectOption("PRIORITY_ROUTINE");
+  await fillReferral(page, [["Family name", "New"], ["NHS number", "999 000 0019"]]);
   await send();
   assert.match(await errors.allInnerTexts().then(String), /^NHS number must be/);
   await page.getByLabel("NHS number").fill("999 000 0018");

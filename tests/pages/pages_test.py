@@ -67,9 +67,21 @@ def world(fettle):
              "asked": people.refer("Ada", "Asked"),
              "untold": people.accept(people.refer_by_message("Ada", "Untold")),
              "risky": people.refer("Ada", "Risky", {"risks": risks, "priority": "PRIORITY_URGENT"})}
-    found["planned"] = people.accept(people.refer("Ada", "Planned"))
-    fettle.call("referral.StartReferral", {"referral_id": found["planned"], "worker_id": "wendy",
-                                           "first_contact_date": time.strftime("%Y-%m-%d")}, fettle.link_worker)
+    for name in ("planned", "decided"):
+        found[name] = people.accept(people.refer("Ada", name.capitalize()))
+        fettle.call("referral.StartReferral", {"referral_id": found[name], "worker_id": "wendy",
+                                               "first_contact_date": time.strftime("%Y-%m-%d")}, fettle.link_worker)
+    found["moved"] = people.accept(people.refer("Ada", "Moved"))
+    moved = fettle.call("referral.GetReferral", {"referral_id": found["moved"]}, fettle.link_worker).referral.person_id
+    numbers_known = [{"kind": "CONTACT_KIND_TELEPHONE", "value": {"text": f"0113 496 000{i}"}, "rank": i} for i in (1, 2)]
+    needs = [{"kind": "NEED_KIND_COMMUNICATION", "text": {"text": "Large print"}}]
+    fettle.call("person.UpdatePerson", {
+        "person_id": moved, "number_policy": "NUMBER_POLICY_STRICT", "demographics": {
+            "address_lines": [{"text": "1 High Street"}, {"text": "Overtown"}], "postcode": {"text": "LS1 1AA"},
+            "profile": {"contact_points": numbers_known, "needs": needs}}}, fettle.link_worker)
+    twin = fettle.person(number=next(people.numbers), first="Ada", family="Twin", born="1950-05-04")
+    fettle.call("person.UpdatePerson", {"person_id": twin, "number_policy": "NUMBER_POLICY_STRICT",
+                                        "demographics": {"postcode": {"text": "LS1 1AA"}}}, fettle.link_worker)
     restricted = people.refer("Ada", "Restricted")
     person = fettle.call("referral.GetReferral", {"referral_id": restricted}, fettle.link_worker).referral.person_id
     fettle.call("person.UpdatePerson", {

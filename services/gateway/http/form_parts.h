@@ -15,6 +15,10 @@ namespace fettle::gateway {
 
 // The forms of the care and support plan.
 std::vector<WorkForm> PlanForms();
+// The form of a shared decision.
+WorkForm DecisionForm();
+// The form of how to reach the person.
+WorkForm ContactDetailsForm();
 
 // Codes of the local list, with their words.
 std::vector<Option> Codes(std::initializer_list<const char*> codes);
@@ -26,6 +30,8 @@ Field NoteField(const char* label, const char* hint = "", const char* path = "no
 
 bool IsUnderWay(const referral::v1::Referral& referral);
 bool HadFirstContact(const referral::v1::Referral& referral);
+// The work of a plan: while it is under way, after the first contact.
+bool IsPlanned(const referral::v1::Referral& referral, const Viewer& viewer);
 
 // The value of an enum by its full name; 0 when there is none, which a service refuses where it
 // needs one.
@@ -35,6 +41,24 @@ Enum Parsed(const std::string& name) {
   google::protobuf::internal::ParseNamedEnum(google::protobuf::GetEnumDescriptor<Enum>(), name,
                                              &value);
   return value;
+}
+
+// The other way round; empty for the unspecified one.
+template <class Enum>
+std::string NameOfValue(Enum value) {
+  return value == 0 ? ""
+                    : std::string(google::protobuf::internal::NameOfEnum(
+                          google::protobuf::GetEnumDescriptor<Enum>(), value));
+}
+
+// Each line that is not blank.
+void AddLines(const std::string& lines,
+              google::protobuf::RepeatedPtrField<common::v1::SealedText>& texts);
+
+// Words that nobody wrote are left out.
+template <class Set>
+void IfWritten(const std::string& words, Set set) {
+  if (!words.empty()) set(words);
 }
 
 }  // namespace fettle::gateway

@@ -19,7 +19,7 @@ namespace {
 // the service.
 constexpr std::pair<std::string_view, std::string_view> kRefusalWords[] = {
     {"VERSION_MISMATCH",
-     "Somebody changed this referral while you filled in the form. Look at what is new, then send "
+     "Somebody changed this while you filled in the form. Look at what is new, then send "
      "the form again"},
     {"REQUEST_ID_REUSED",
      "This form was recorded before, with other words. Look at what happened, and send it again "

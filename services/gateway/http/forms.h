@@ -34,6 +34,7 @@ class FormValues {
   // One more of that name.
   void Add(std::string_view name, std::string value);
   void SetDate(std::string_view name, std::string_view date);
+  const std::vector<std::pair<std::string, std::string>>& pairs() const { return values_; }
 
  private:
   std::vector<std::pair<std::string, std::string>> values_;

@@ -120,7 +120,7 @@ TEST(Errors, WhatNoFieldCuresIsSaidInPlainWords) {
                         std::move(metadata));
   };
   EXPECT_THAT(Said({}, refuse("VERSION_MISMATCH")),
-              ElementsAre(::testing::Pair("", HasSubstr("Somebody changed this referral"))));
+              ElementsAre(::testing::Pair("", HasSubstr("Somebody changed this while you"))));
   EXPECT_THAT(
       Said({}, refuse("ATTEMPTS_TOO_FEW", {{"attempt_days", "1"}, {"attempt_days_min", "3"}})),
       ElementsAre(std::pair("", "Record attempts on 3 different days first; there are 1")));

@@ -1,7 +1,11 @@
 #include "services/gateway/http/new_referral.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "libs/base/date.h"
+#include "libs/base/text.h"
 #include "services/gateway/http/form_parts.h"
+#include "services/gateway/http/work_pages.h"
 
 namespace fettle::gateway {
 namespace {
@@ -34,7 +38,38 @@ std::vector<Option> WithQuestion(std::vector<Option> options) {
   return options;
 }
 
+// By what a person is told from another one.
+std::string WhoItIs(const pv1::GetPersonResponse& person) {
+  const pv1::Demographics& who = person.demographics();
+  std::string words = NameOf(who);
+  const auto add = [&](const char* what, const std::string& value) {
+    if (!value.empty()) absl::StrAppend(&words, ", ", what, value);
+  };
+  add("born ", ShownDate(who.birth_date().text()));
+  add("NHS number ", ShownNumber(who.nhs_number().text()));
+  for (const auto& line : who.address_lines()) add("", line.text());
+  add("", who.postcode().text());
+  add("telephone ", who.telephone().text());
+  add("died ", ShownDate(person.death_date()));
+  return words;
+}
+
 }  // namespace
+
+Field SamePersonField(const std::vector<pv1::GetPersonResponse>& alike) {
+  Field field = {.kind = FieldKind::kRadios,
+                 .name = kSamePerson,
+                 .label = "Is it one of these people?",
+                 .hint =
+                     "Twins, or a mother and her daughter, may look alike here. Ask the person "
+                     "if you are not sure.",
+                 .needed = "Select who it is, or that it is somebody else"};
+  for (const pv1::GetPersonResponse& person : alike) {
+    field.options.push_back({person.person_id(), WhoItIs(person)});
+  }
+  field.options.push_back({kNobodyOfThem, "No, it is somebody else"});
+  return field;
+}
 
 std::vector<Field> NewReferralFields(const rv1::ListServicesResponse& services) {
   std::vector<Option> asked;
@@ -48,6 +83,16 @@ std::vector<Field> NewReferralFields(const rv1::ListServicesResponse& services) 
       DateField("born", "demographics.birth_date", "Date of birth", "Enter the date of birth"),
       Text("number", "demographics.nhs_number", "NHS number", "",
            "10 digits. Leave it empty if it is not known."),
+      {.kind = FieldKind::kWords,
+       .name = "address",
+       .path = "demographics.address_lines",
+       .label = "Address",
+       .hint = "5 lines of 35 characters at most, without the postcode."},
+      {.kind = FieldKind::kText,
+       .name = "postcode",
+       .path = "demographics.postcode",
+       .label = "Postcode",
+       .is_short = true},
       Text("telephone", "demographics.telephone", "Telephone", ""),
       Text("practice", "gp_practice", "GP practice", "Enter the code of the GP practice",
            "Its ODS code, for example A81001"),
@@ -99,6 +144,9 @@ pv1::EnsurePersonRequest NewPerson(const FormValues& values) {
   who.mutable_first_name()->set_text(values.Get("first"));
   who.mutable_family_name()->set_text(values.Get("family"));
   who.mutable_birth_date()->set_text(values.Date("born"));
+  AddLines(values.Get("address"), *who.mutable_address_lines());
+  IfWritten(values.Get("postcode"),
+            [&](const std::string& words) { who.mutable_postcode()->set_text(words); });
   const std::string number = values.Get("number"), telephone = values.Get("telephone");
   if (!number.empty()) who.mutable_nhs_number()->set_text(number);
   if (!telephone.empty()) who.mutable_telephone()->set_text(telephone);

@@ -17,6 +17,13 @@ namespace fettle::gateway {
 std::vector<Field> NewReferralFields(const referral::v1::ListServicesResponse& services);
 FormValues NewReferralValues(const Viewer& viewer);
 
+// Asked when the registry knows people who may be the one that is referred: which of them it is, or
+// none. The referral waits for the answer.
+inline constexpr char kSamePerson[] = "same-person";
+inline constexpr char kNobodyOfThem[] = "new";
+// Each is what the registry may tell the viewer of one of them.
+Field SamePersonField(const std::vector<person::v1::GetPersonResponse>& alike);
+
 // Both without request ids; `person_id` is filled when it is known.
 person::v1::EnsurePersonRequest NewPerson(const FormValues& values);
 referral::v1::SubmitReferralRequest NewReferral(const FormValues& values,

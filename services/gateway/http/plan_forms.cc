@@ -1,6 +1,5 @@
 // The forms of the care and support plan: the plan itself, which is recorded whole, its reviews and
-// risks, and what is measured. A group of the plan (needs, goals, actions) is rows with numbered
-// names, `goal-1-description`; a row that is left empty is none.
+// risks, and what is measured.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "libs/base/date.h"
 #include "libs/base/text.h"
 #include "services/gateway/http/form_parts.h"
+#include "services/gateway/http/form_rows.h"
 
 namespace fettle::gateway {
 namespace {
@@ -18,48 +18,11 @@ namespace rv1 = referral::v1;
 using google::protobuf::Message;
 using Errors = std::vector<FormError>;
 
-struct Group {
-  const char* name;
-  std::vector<const char*> parts;   // that are typed
-  std::vector<const char*> hidden;  // that go with them
-  int rows_max;
-};
-
 const Group kNeeds = {"need", {"text", "code"}, {}, 20};
 const Group kGoals = {
     "goal", {"description", "importance", "status", "outcome"}, {"number", "stage"}, 10};
 const Group kActions = {
     "action", {"what", "who", "when", "confidence", "goal", "status"}, {"due"}, 30};
-// Rows that are shown at least; one more than are filled when there are more.
-constexpr int kRowsMin = 2;
-
-std::string RowName(const Group& group, int row, std::string_view part) {
-  return base::Concat(group.name, "-", row, "-", part);
-}
-
-bool IsFilled(const Group& group, int row, const FormValues& values) {
-  return std::ranges::any_of(group.parts, [&](const char* part) {
-    return !values.Get(RowName(group, row, part)).empty();
-  });
-}
-
-// Moves the filled rows to the front. Where each of them went.
-std::map<int, int> CloseGaps(const Group& group, FormValues& values) {
-  std::map<int, int> moved;
-  int next = 1;
-  for (int row = 1; row <= group.rows_max; ++row) {
-    if (!IsFilled(group, row, values)) continue;
-    for (const auto* parts : {&group.parts, &group.hidden}) {
-      for (const char* part : *parts) {
-        const std::string value = values.Get(RowName(group, row, part));
-        if (next != row) values.Set(RowName(group, row, part), "");
-        values.Set(RowName(group, next, part), value);
-      }
-    }
-    moved[row] = next++;
-  }
-  return moved;
-}
 
 void TidyPlan(FormValues& values) {
   CloseGaps(kNeeds, values);
@@ -72,16 +35,6 @@ void TidyPlan(FormValues& values) {
     const auto at = goals.find(goal);
     values.Set(name, at == goals.end() ? "" : absl::StrCat(at->second));
   }
-}
-
-int FilledRows(const Group& group, const FormValues& values) {
-  int rows = 0;
-  while (rows < group.rows_max && IsFilled(group, rows + 1, values)) ++rows;
-  return rows;
-}
-
-int ShownRows(const Group& group, const FormValues& values) {
-  return std::min(group.rows_max, std::max(kRowsMin, FilledRows(group, values) + 1));
 }
 
 std::vector<Option> Scale(int from, const char* none) {
@@ -241,13 +194,6 @@ std::vector<Field> PlanFields(const rv1::Referral&, const FormValues& values) {
 
 std::string Number(int64_t number) { return number == 0 ? "" : absl::StrCat(number); }
 
-template <class Enum>
-std::string NameOfValue(Enum value) {
-  return value == 0 ? ""
-                    : std::string(google::protobuf::internal::NameOfEnum(
-                          google::protobuf::GetEnumDescriptor<Enum>(), value));
-}
-
 void PrefillPlan(const WorkContext& context, FormValues& values) {
   const rv1::CarePlan& plan = context.referral.care().plan();
   values.Set("matters", plan.what_matters().text());
@@ -297,12 +243,6 @@ void PrefillPlan(const WorkContext& context, FormValues& values) {
 int NumberOf(const FormValues& values, const std::string& name) {
   int number = 0;
   return absl::SimpleAtoi(values.Get(name), &number) ? number : 0;
-}
-
-// Words that nobody wrote are left out.
-template <class Set>
-void IfWritten(const std::string& words, Set set) {
-  if (!words.empty()) set(words);
 }
 
 // The numbers of the goals by their rows: a goal keeps its own in all versions, a new one gets the
@@ -543,11 +483,6 @@ std::unique_ptr<Message> ActivationOf(const FormValues& values, const WorkContex
 }
 
 bool HasPlan(const rv1::Referral& referral) { return referral.care().plan_version() > 0; }
-
-// The work of a plan: while it is under way, after the first contact.
-bool IsPlanned(const rv1::Referral& referral, const Viewer& viewer) {
-  return IsReceiver(referral, viewer) && IsUnderWay(referral) && HadFirstContact(referral);
-}
 
 void PrefillDate(const WorkContext& context, FormValues& values) {
   values.SetDate("date", base::LondonDate(context.now));

@@ -36,6 +36,7 @@ constexpr std::string_view kWorkPath = "/desk";
 constexpr std::string_view kReferralsPath = "/desk/referrals/";
 constexpr std::string_view kNewReferralPath = "/desk/new";
 constexpr std::string_view kNewReferral = "new";
+constexpr std::string_view kAsked = "asked";
 constexpr int kPageSize = 200;
 
 constexpr WorkList kMine = {
@@ -155,6 +156,16 @@ http::Response SeeReferral(const std::string& id, std::string_view done) {
           "See other\n",
           {{"Location", base::Concat(kReferralsPath, id, "?done=", done)},
            {"Cache-Control", "no-store"}}};
+}
+
+std::string NameIn(const WorkContext& context) {
+  return context.person == nullptr ? "" : NameOf(context.person->demographics());
+}
+
+// Of what the form changes; below 0 when it does not check it.
+int64_t VersionFor(const WorkForm& form, const WorkContext& context) {
+  if (!form.checks_version) return -1;
+  return form.is_of_person ? context.person->version() : context.referral.version();
 }
 
 // The one rpc that takes this request.
@@ -356,37 +367,43 @@ WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::str
   const auto referral = co_await GetReferral(session, std::move(id));
   if (!referral.ok()) co_return referral.status();
   const auto person = co_await GetPerson(session, referral->person_id());
-  std::string name = person == nullptr ? "" : NameOf(person->demographics());
-  if (session.request->method == "POST") {
-    co_return co_await Submit(session, form, *referral, std::move(name));
+  if (form.is_of_person && person == nullptr) {
+    co_return absl::UnavailableError("the registry does not answer");
   }
-  if (!form.fits(*referral, session.viewer)) {
-    co_return absl::FailedPreconditionError("the state does not allow it");
-  }
+  const WorkContext context{*referral, session.viewer, session.now, person.get()};
+  const bool is_post = session.request->method == "POST";
+  // Whether the state allows it is the service's to say: a form that is sent twice comes the second
+  // time to a referral that has moved on, and gets the first answer again.
+  const bool is_offered = is_post ? !form.is_of_person || !person->restricted()
+                                  : IsOffered(form, *referral, person.get(), session.viewer);
+  if (!is_offered) co_return absl::FailedPreconditionError("the state does not allow it");
+  if (is_post) co_return co_await Submit(session, form, context);
   FormValues values;
-  const WorkContext context{*referral, session.viewer, session.now};
+  values.Set("number", QueryField(*session.request, "number"));
   if (form.prefill != nullptr) form.prefill(context, values);
-  co_return WorkFormPage(
-      200, form,
-      {.values = values, .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
-      *referral, name, session.viewer);
+  co_return WorkFormPage(200, form,
+                         {.values = values,
+                          .request_id = base::IdSource(session.now, base::RandomSeed()).Next(),
+                          .version = VersionFor(form, context)},
+                         *referral, NameIn(context), session.viewer);
 }
 
-// Whether the state allows it is the service's to say: a form that is sent twice comes the second
-// time to a referral that has moved on, and gets the first answer again.
 WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const WorkForm& form,
-                                                  const rv1::Referral& referral, std::string name) {
+                                                  const WorkContext& context) {
+  const rv1::Referral& referral = context.referral;
   FormValues values(session.request->body);
   if (form.tidy != nullptr) form.tidy(values);
   std::string request_id = values.Get("request_id");
   int64_t version = -1;
   if (form.checks_version && !absl::SimpleAtoi(values.Get("version"), &version)) version = 0;
   std::vector<FormError> errors;
-  const auto request = form.request(values, {referral, session.viewer, session.now}, errors);
+  const auto request = form.request(values, context, errors);
   int status = 400;
   if (errors.empty()) {
-    Address(*request, request_id, referral.referral_id(), version);
-    const auto answer = co_await Send(parts_.referral, session.call, *request);
+    Address(*request, request_id, form.is_of_person ? referral.person_id() : referral.referral_id(),
+            version);
+    const auto answer =
+        co_await Send(form.is_of_person ? parts_.person : parts_.referral, session.call, *request);
     if (answer.ok()) {
       co_return SeeReferral(referral.referral_id(), form.name);
     }
@@ -396,10 +413,16 @@ WorkFlow::Answer<http::Response> WorkFlow::Submit(const Session& session, const 
     if (base::ReasonOf(answer.status()) == "REQUEST_ID_REUSED") {
       request_id = base::IdSource(session.now, base::RandomSeed()).Next();
     }
+    if (base::ReasonOf(answer.status()) == "VERSION_MISMATCH" && form.follow != nullptr) {
+      form.follow(context, values);
+    }
   }
   co_return WorkFormPage(status, form,
-                         {.values = values, .errors = std::move(errors), .request_id = request_id},
-                         referral, name, session.viewer);
+                         {.values = values,
+                          .errors = std::move(errors),
+                          .request_id = request_id,
+                          .version = VersionFor(form, context)},
+                         referral, NameIn(context), session.viewer);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {
@@ -418,19 +441,32 @@ WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {
         {.values = values, .request_id = base::IdSource(session.now, base::RandomSeed()).Next()},
         fields, session.viewer);
   }
-  const FormValues values(session.request->body);
-  const std::string request_id = base::UuidFromBytes(base::UuidToBytes(values.Get("request_id")));
+  FormValues values(session.request->body);
+  std::string request_id = base::UuidFromBytes(base::UuidToBytes(values.Get("request_id")));
   if (request_id.empty()) co_return NotHere();
   // Two services and no way back: the first one is not asked before all is there that the second
   // one needs.
   std::vector<FormError> errors = EmptyOf(fields, values);
   int status = 400;
   if (errors.empty()) {
-    const absl::StatusOr<std::string> referral_id =
+    const absl::StatusOr<Sent> sent =
         co_await SubmitNew(session, values, services->response, request_id);
-    if (referral_id.ok()) co_return SeeReferral(*referral_id, kNewReferral);
-    errors = ErrorsOf(fields, values, referral_id.status());
-    status = HttpStatusOf(referral_id.status());
+    if (sent.ok() && sent->alike.empty()) co_return SeeReferral(sent->referral_id, kNewReferral);
+    if (sent.ok()) {
+      const Field question = SamePersonField(sent->alike);
+      const bool was_asked = !values.Get(kAsked).empty();
+      if (was_asked) errors = {{question.name, question.needed}};
+      values.Set(kAsked, "1");
+      co_return SamePersonPage(
+          was_asked ? 400 : 200,
+          {.values = values, .errors = std::move(errors), .request_id = request_id}, question,
+          session.viewer);
+    }
+    errors = ErrorsOf(fields, values, sent.status());
+    status = HttpStatusOf(sent.status());
+    if (base::ReasonOf(sent.status()) == "REQUEST_ID_REUSED") {
+      request_id = base::IdSource(session.now, base::RandomSeed()).Next();
+    }
   }
   co_return NewReferralPage(
       status, {.values = values, .errors = std::move(errors), .request_id = request_id}, fields,
@@ -439,9 +475,10 @@ WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {
 
 // The request ids follow from the form's and from what is sent: the same form has one effect, and a
 // corrected one is another request.
-WorkFlow::Answer<std::string> WorkFlow::SubmitNew(const Session& session, const FormValues& values,
-                                                  const rv1::ListServicesResponse& services,
-                                                  const std::string& request_id) {
+WorkFlow::Answer<WorkFlow::Sent> WorkFlow::SubmitNew(const Session& session,
+                                                     const FormValues& values,
+                                                     const rv1::ListServicesResponse& services,
+                                                     const std::string& request_id) {
   rv1::SubmitReferralRequest referral = NewReferral(values, services, session.viewer, session.now);
   pv1::EnsurePersonRequest person = NewPerson(values);
   const auto id_of = [&](const google::protobuf::Message& message) {
@@ -458,12 +495,29 @@ WorkFlow::Answer<std::string> WorkFlow::SubmitNew(const Session& session, const 
   if (!registered.ok()) co_return registered.status();
   pv1::EnsurePersonResponse known;
   known.ParseFromString(*registered);
-  referral.set_person_id(known.person_id());
+  // The record is there by now, and stays apart from the others: whoever looks after the registry
+  // finds it beside them, and may merge them.
+  Sent answer;
+  const std::string chosen = values.Get(kSamePerson);
+  const auto& alike = known.possible_duplicates();
+  if (std::ranges::find(alike, chosen) != alike.end()) {
+    referral.set_person_id(chosen);
+  } else if (alike.empty() || chosen == kNobodyOfThem) {
+    referral.set_person_id(known.person_id());
+  } else {
+    for (const std::string& id : alike) {
+      const auto person = co_await GetPerson(session, id);
+      if (person == nullptr) co_return absl::UnavailableError("the registry does not answer");
+      answer.alike.push_back(*person);
+    }
+    co_return answer;
+  }
   const auto sent = co_await Send(parts_.referral, session.call, referral);
   if (!sent.ok()) co_return sent.status();
   rv1::SubmitReferralResponse submitted;
   submitted.ParseFromString(*sent);
-  co_return submitted.referral_id();
+  answer.referral_id = submitted.referral_id();
+  co_return answer;
 }
 
 WorkFlow::Answer<rv1::Referral> WorkFlow::GetReferral(const Session& session, std::string id) {

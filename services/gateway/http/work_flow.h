@@ -67,13 +67,17 @@ class WorkFlow {
   Answer<http::Response> One(const Session& session, std::string id);
   Answer<http::Response> Form(const Session& session, std::string id, const WorkForm& form);
   Answer<http::Response> Submit(const Session& session, const WorkForm& form,
-                                const referral::v1::Referral& referral, std::string name);
+                                const WorkContext& context);
 
   Answer<http::Response> Refer(const Session& session);
-  // The id of the referral.
-  Answer<std::string> SubmitNew(const Session& session, const FormValues& values,
-                                const referral::v1::ListServicesResponse& services,
-                                const std::string& request_id);
+  // What was sent, or the people of whom one may be the one that is referred.
+  struct Sent {
+    std::string referral_id;
+    std::vector<person::v1::GetPersonResponse> alike;
+  };
+  Answer<Sent> SubmitNew(const Session& session, const FormValues& values,
+                         const referral::v1::ListServicesResponse& services,
+                         const std::string& request_id);
 
   Answer<referral::v1::Referral> GetReferral(const Session& session, std::string id);
   // Null when the registry does not answer: the work goes on without the name.

@@ -7,7 +7,9 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "libs/base/date.h"
 #include "libs/base/text.h"
@@ -432,6 +434,8 @@ std::vector<WorkForm> MakeForms() {
            },
        .request = ContactOf});
   std::ranges::move(PlanForms(), std::back_inserter(forms));
+  forms.push_back(DecisionForm());
+  forms.push_back(ContactDetailsForm());
   forms.push_back(
       {.name = "pause",
        .title = "Pause the work",
@@ -672,12 +676,24 @@ Field NoteField(const char* label, const char* hint, const char* path) {
           .needed = "Enter a note"};
 }
 
+void AddLines(const std::string& lines,
+              google::protobuf::RepeatedPtrField<common::v1::SealedText>& texts) {
+  for (const auto& line : absl::StrSplit(lines, '\n')) {
+    const std::string text(base::ToStd(absl::StripAsciiWhitespace(line)));
+    if (!text.empty()) texts.Add()->set_text(text);
+  }
+}
+
 bool IsUnderWay(const rv1::Referral& referral) {
   return !IsClosed(referral) && referral.status() != rv1::REFERRAL_STATUS_DRAFT;
 }
 
 bool HadFirstContact(const rv1::Referral& referral) {
   return !referral.first_contact_date().empty();
+}
+
+bool IsPlanned(const rv1::Referral& referral, const Viewer& viewer) {
+  return IsReceiver(referral, viewer) && IsUnderWay(referral) && HadFirstContact(referral);
 }
 
 std::span<const WorkForm> WorkForms() {
@@ -695,12 +711,19 @@ const WorkForm* FindWorkForm(std::string_view name) {
   return form == WorkForms().end() ? nullptr : &*form;
 }
 
-void Address(Message& request, const std::string& request_id, const std::string& referral_id,
+bool IsOffered(const WorkForm& form, const rv1::Referral& referral,
+               const person::v1::GetPersonResponse* person, const Viewer& viewer) {
+  const bool is_hidden = form.is_of_person && (person == nullptr || person->restricted());
+  return !is_hidden && form.fits(referral, viewer);
+}
+
+void Address(Message& request, const std::string& request_id, const std::string& id,
              int64_t version) {
   const google::protobuf::Descriptor& type = *request.GetDescriptor();
   const google::protobuf::Reflection& fields = *request.GetReflection();
   fields.SetString(&request, type.FindFieldByName("request_id"), request_id);
-  fields.SetString(&request, type.FindFieldByName("referral_id"), referral_id);
+  const auto* about = type.FindFieldByName("referral_id");
+  fields.SetString(&request, about == nullptr ? type.FindFieldByName("person_id") : about, id);
   if (version >= 0) {
     fields.SetInt64(&request, type.FindFieldByName("expected_version"), version);
   }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/gateway/http/new_referral.h"
 #include "services/gateway/http/work_pages.h"
 
 namespace fettle::gateway {
@@ -72,7 +73,9 @@ TEST(WorkForms, HaveNamesOfTheirOwnAndCommandsOnAReferral) {
     const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
     const auto request = form.request(FormValues(), {referral, kWendy, kNow}, errors);
     Address(*request, kId, kId, form.checks_version ? 4 : -1);
-    EXPECT_THAT(request->DebugString(), HasSubstr(absl::StrCat("referral_id: \"", kId)))
+    EXPECT_THAT(
+        request->DebugString(),
+        HasSubstr(absl::StrCat(form.is_of_person ? "person_id: \"" : "referral_id: \"", kId)))
         << form.name;
     EXPECT_EQ(request->DebugString().find("expected_version: 4") != std::string::npos,
               form.checks_version)
@@ -217,6 +220,224 @@ TEST(PlanForm, CriteriaThatChangeGetADay) {
                    .plan()
                    .has_criteria())
       << "nobody looked";
+}
+
+rv1::SharedDecision Decision() {
+  rv1::SharedDecision decision;
+  decision.set_number(2);
+  decision.set_status(rv1::DECISION_STATUS_VALID);
+  decision.mutable_subject()->set_text("Which group");
+  decision.mutable_what_matters()->set_text("To be outside");
+  for (const char* what : {"The allotment", "Nothing"}) {
+    rv1::DecisionOption& option = *decision.add_options();
+    option.mutable_description()->set_text(what);
+    option.add_benefits()->set_text("Air");
+    option.add_risks()->set_text("Rain");
+    option.add_risks()->set_text("The bus");
+  }
+  decision.mutable_decision()->set_text("The allotment, with a neighbour");
+  decision.set_decision_tool("A leaflet");
+  decision.set_planned_review_date("2025-09-01");
+  return decision;
+}
+
+rv1::Referral Decided() {
+  rv1::Referral referral = Planned();
+  referral.mutable_care()->add_decisions()->set_number(1);
+  *referral.mutable_care()->add_decisions() = Decision();
+  referral.mutable_care()->mutable_decisions(1)->mutable_record_time()->set_seconds(1);
+  return referral;
+}
+
+// A decision is recorded whole, also when it is looked at again (INV-45).
+TEST(DecisionForm, GivesBackTheDecisionThatItShowed) {
+  FormValues values;
+  values.Set("number", "2");
+  FindWorkForm("decision")->prefill({Decided(), kWendy, kNow}, values);
+  const auto request = RequestOf<rv1::RecordSharedDecisionRequest>("decision", values, Decided());
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(request.decision(), Decision()))
+      << request.decision().DebugString();
+}
+
+TEST(DecisionForm, WhatIsNotKnownBeginsANewOne) {
+  FormValues values;
+  values.Set("number", "9");
+  FindWorkForm("decision")->prefill({Decided(), kWendy, kNow}, values);
+  EXPECT_EQ(values.Get("number"), "");
+  EXPECT_EQ(values.Get("status"), "DECISION_STATUS_IN_PROGRESS");
+  const auto decision =
+      RequestOf<rv1::RecordSharedDecisionRequest>(
+          "decision",
+          FormValues("subject=s&matters=m&option-3-what=c&option-3-for=+a+%0D%0A%0D%0Ab&"
+                     "option-3-against=r"),
+          Decided())
+          .decision();
+  EXPECT_EQ(decision.number(), 0);
+  ASSERT_EQ(decision.options_size(), 1) << "rows that were left empty are none";
+  EXPECT_EQ(decision.options(0).benefits_size(), 2);
+  EXPECT_EQ(decision.options(0).benefits(1).text(), "b");
+  EXPECT_EQ(RequestOf<rv1::RecordSharedDecisionRequest>("decision", FormValues(), Decided())
+                .decision()
+                .options_size(),
+            1)
+      << "the one of which a refusal can say what is missing";
+}
+
+TEST(DecisionForm, ThePageShowsDecisionsAndLeadsBackToThem) {
+  EXPECT_THAT(ReferralPage(Decided(), nullptr, {}, "", kWendy, kNow).body,
+              AllOf(HasSubstr("Shared decisions"), HasSubstr("Option: The allotment"),
+                    HasSubstr("The allotment, with a neighbour"), HasSubstr("1 September 2025"),
+                    HasSubstr("/decision?number=2\">Change the decision: Which group")));
+  rv1::Referral closed = Decided();
+  closed.set_status(rv1::REFERRAL_STATUS_COMPLETED);
+  EXPECT_THAT(ReferralPage(closed, nullptr, {}, "", kWendy, kNow).body,
+              AllOf(HasSubstr("Option: The allotment"), Not(HasSubstr("/decision?"))));
+}
+
+person::v1::GetPersonResponse Ada() {
+  person::v1::GetPersonResponse person;
+  person.set_version(7);
+  person::v1::Demographics& who = *person.mutable_demographics();
+  who.mutable_first_name()->set_text("Ada");
+  who.mutable_telephone()->set_text("0113 496 0001");
+  who.add_address_lines()->set_text("1 High Street");
+  who.add_address_lines()->set_text("Overtown");
+  who.mutable_profile()->mutable_preferred_name()->set_text("Addie");
+  who.mutable_profile()->add_needs()->mutable_text()->set_text("Large print");
+  for (const char* number : {"0113 496 0001", "0113 496 0002"}) {
+    person::v1::ContactPoint& point = *who.mutable_profile()->add_contact_points();
+    point.set_kind(person::v1::CONTACT_KIND_TELEPHONE);
+    point.mutable_value()->set_text(number);
+    point.set_rank(who.profile().contact_points_size());
+  }
+  return person;
+}
+
+struct Details {
+  FormValues values;
+  std::vector<FormError> errors;
+  person::v1::UpdatePersonRequest request;
+};
+
+// The form as it is opened on `shown`, with `typed`, and sent when the record is as `now`.
+Details Changed(const person::v1::GetPersonResponse& shown,
+                const std::vector<std::pair<const char*, const char*>>& typed,
+                const person::v1::GetPersonResponse& now) {
+  const WorkForm& form = *FindWorkForm("details");
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  Details details;
+  form.prefill({referral, kWendy, kNow, &shown}, details.values);
+  for (const auto& [name, value] : typed) details.values.Set(name, value);
+  details.request = dynamic_cast<const person::v1::UpdatePersonRequest&>(
+      *form.request(details.values, {referral, kWendy, kNow, &now}, details.errors));
+  return details;
+}
+
+// What is sent replaces what is there, and a list is sent whole: nothing goes that was not typed.
+TEST(ContactDetailsForm, SendsWhatWasChangedAndLosesNothing) {
+  const Details telephone = Changed(Ada(), {{"telephone", "0113 496 0009"}}, Ada());
+  EXPECT_THAT(telephone.errors, IsEmpty());
+  person::v1::Demographics expected;
+  expected.mutable_telephone()->set_text("0113 496 0009");
+  *expected.mutable_profile()->mutable_contact_points() =
+      Ada().demographics().profile().contact_points();
+  expected.mutable_profile()->mutable_contact_points(0)->mutable_value()->set_text("0113 496 0009");
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(telephone.request.demographics(),
+                                                                 expected))
+      << telephone.request.demographics().DebugString();
+  // The second time the record has the new number: the same request.
+  person::v1::GetPersonResponse after = Ada();
+  *after.mutable_demographics()->mutable_telephone() = expected.telephone();
+  *after.mutable_demographics()->mutable_profile()->mutable_contact_points() =
+      expected.profile().contact_points();
+  const Details again = Changed(Ada(), {{"telephone", "0113 496 0009"}}, after);
+  EXPECT_EQ(again.request.SerializeAsString(), telephone.request.SerializeAsString());
+
+  const Details others = Changed(
+      Ada(),
+      {{"email", "ada@example.org"}, {"address", "2 Low Road\n\n Leeds "}, {"preferred", "A"}},
+      Ada());
+  expected.Clear();
+  expected.mutable_email()->set_text("ada@example.org");
+  expected.add_address_lines()->set_text("2 Low Road");
+  expected.add_address_lines()->set_text("Leeds");
+  expected.mutable_profile()->mutable_preferred_name()->set_text("A");
+  EXPECT_TRUE(
+      google::protobuf::util::MessageDifferencer::Equals(others.request.demographics(), expected))
+      << others.request.demographics().DebugString();
+}
+
+TEST(ContactDetailsForm, SaysWhatCannotBeRecorded) {
+  EXPECT_THAT(Changed(Ada(), {{"telephone", ""}, {"address", ""}}, Ada()).errors,
+              ElementsAre(::testing::Field(&FormError::field, "telephone"),
+                          ::testing::Field(&FormError::field, "address")));
+  EXPECT_THAT(Changed(Ada(), {}, Ada()).errors,
+              ElementsAre(::testing::Field(&FormError::text, HasSubstr("Nothing is changed"))));
+}
+
+TEST(ContactDetailsForm, FollowsTheRecordWhereNobodyTyped) {
+  person::v1::GetPersonResponse now = Ada();
+  now.mutable_demographics()->mutable_email()->set_text("new@example.org");
+  now.mutable_demographics()->mutable_telephone()->set_text("0113 496 0005");
+  Details details = Changed(Ada(), {{"telephone", "0113 496 0009"}}, now);
+  FindWorkForm("details")->follow({ReferralIn(rv1::REFERRAL_STATUS_ACTIVE), kWendy, kNow, &now},
+                                  details.values);
+  EXPECT_EQ(details.values.Get("telephone"), "0113 496 0009");
+  EXPECT_EQ(details.values.Get("shown-telephone"), "0113 496 0005");
+  EXPECT_EQ(details.values.Get("email"), "new@example.org");
+}
+
+// INV-139: a form would show how to reach the person, or would replace what it does not show.
+TEST(ContactDetailsForm, IsForThoseWhoMayAndNotOfRestrictedPeople) {
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  const WorkForm& form = *FindWorkForm("details");
+  person::v1::GetPersonResponse person = Ada();
+  EXPECT_TRUE(IsOffered(form, referral, &person, kWendy));
+  EXPECT_FALSE(IsOffered(form, referral, nullptr, kWendy));
+  Viewer therapist = kWendy;
+  therapist.role = "occupational_therapist";
+  EXPECT_FALSE(IsOffered(form, referral, &person, therapist));
+  EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
+              AllOf(HasSubstr("/details\""), HasSubstr("0113 496 0002")));
+  person.set_restricted(true);
+  EXPECT_FALSE(IsOffered(form, referral, &person, kWendy));
+  EXPECT_THAT(ReferralPage(referral, &person, {}, "", kWendy, kNow).body,
+              AllOf(Not(HasSubstr("/details\"")), Not(HasSubstr("0113 496 0002"))));
+}
+
+// Whoever is known is offered, and nothing is chosen for anybody.
+TEST(NewReferral, AsksWhichOfThemItIs) {
+  person::v1::GetPersonResponse ada = Ada();
+  ada.set_person_id(kId);
+  ada.mutable_demographics()->mutable_family_name()->set_text(kHostile);
+  ada.mutable_demographics()->mutable_birth_date()->set_text("1950-05-04");
+  ada.mutable_demographics()->mutable_nhs_number()->set_text("9990000018");
+  ada.mutable_demographics()->mutable_postcode()->set_text("LS1 1AA");
+  ada.set_death_date("2025-07-01");
+  const Field question = SamePersonField({ada});
+  ASSERT_EQ(question.options.size(), 2u);
+  EXPECT_EQ(question.options[0].value, kId);
+  EXPECT_EQ(question.options[0].label,
+            absl::StrCat("Ada ", kHostile,
+                         " (“Addie”), born 4 May 1950, NHS number 999 000 0018, 1 High Street, "
+                         "Overtown, LS1 1AA, telephone 0113 496 0001, died 1 July 2025"));
+  EXPECT_EQ(question.options[1].value, kNobodyOfThem);
+  const FormValues values("request_id=r&first=Ada&first=Bob&words=%3Cscript%3E&same-person=x");
+  const std::string page =
+      SamePersonPage(200, {.values = values, .request_id = "r"}, question, kWendy).body;
+  EXPECT_THAT(
+      page, AllOf(HasSubstr("name=\"first\" value=\"Ada\""),
+                  HasSubstr("name=\"words\" value=\"&lt;script&gt;\""), Not(HasSubstr("<script>")),
+                  Not(HasSubstr("checked")), Not(HasSubstr("value=\"Bob\""))));
+}
+
+TEST(NewReferral, AddressAndPostcodeGoToTheRegistry) {
+  const auto person =
+      NewPerson(FormValues("first=Ada&address=1+High+Street%0D%0ALeeds&postcode=x"));
+  EXPECT_EQ(person.demographics().address_lines_size(), 2);
+  EXPECT_EQ(person.demographics().address_lines(1).text(), "Leeds");
+  EXPECT_EQ(person.demographics().postcode().text(), "x");
+  EXPECT_FALSE(NewPerson(FormValues("first=Ada")).demographics().has_postcode());
 }
 
 TEST(WorkList, SoonestDueComesFirst) {

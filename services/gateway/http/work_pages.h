@@ -46,6 +46,11 @@ struct WorkPlace {
 // By when the stage's limit is crossed; those without a limit last, the longest waiting first.
 void SortSoonestDueFirst(std::vector<referral::v1::Referral>& referrals);
 
+// `2025-03-07` as 7 March 2025; anything else as it is.
+std::string ShownDate(const std::string& date);
+// `999 000 0018`.
+std::string ShownNumber(const std::string& number);
+
 // The name that the person wants to be called by, behind the registered one.
 std::string NameOf(const person::v1::Demographics& demographics);
 
@@ -70,12 +75,16 @@ struct ShownForm {
   const FormValues& values;
   std::vector<FormError> errors = {};
   std::string request_id;
+  int64_t version = -1;  // of what it changes; below 0: the form does not check it
 };
 http::Response WorkFormPage(int status, const WorkForm& form, const ShownForm& shown,
                             const referral::v1::Referral& referral, std::string_view name,
                             const Viewer& viewer);
 http::Response NewReferralPage(int status, const ShownForm& shown, std::span<const Field> fields,
                                const Viewer& viewer);
+// Asks between the form and the referral; what the form was filled with goes along unseen.
+http::Response SamePersonPage(int status, const ShownForm& shown, const Field& question,
+                              const Viewer& viewer);
 
 }  // namespace fettle::gateway
 
