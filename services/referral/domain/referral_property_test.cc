@@ -40,7 +40,7 @@ struct Known {
 
 class PropertyTest : public ReferralTest {
  protected:
-  static constexpr int kSequences = 300;
+  static constexpr int kSequences = 600;
   static constexpr int kCommands = 80;
 
   enum class Side { kReferrer, kReceiver, kEither };
@@ -160,7 +160,7 @@ class PropertyTest : public ReferralTest {
          [this](const std::string& id) { return Run(HandOver(id, "worker-2")); }, 3},
         {"Pool", kReceiver, under_way, REFERRAL_STATUS_UNSPECIFIED,
          [](const Known& known) { return !known.worker.empty() && known.first_contact.empty(); },
-         [this](const std::string& id) { return Run(HandOver(id, "")); }, 1},
+         [this](const std::string& id) { return Run(HandOver(id, "")); }, 2},
         {"Start",
          kReceiver,
          {},
@@ -187,9 +187,9 @@ class PropertyTest : public ReferralTest {
          REFERRAL_STATUS_ACTIVE,
          contacted,
          [this](const std::string& id) { return Run(Resume(id)); },
-         5},
+         15},
         {"Attempt", kReceiver, under_way, REFERRAL_STATUS_UNSPECIFIED, always,
-         [this](const std::string& id) { return Run(Contact(id)); }, 10},
+         [this](const std::string& id) { return Run(Contact(id)); }, 15},
         {"Reach", kReceiver, under_way, REFERRAL_STATUS_UNSPECIFIED, always,
          [this](const std::string& id) { return Run(Contact(id, v1::CONTACT_OUTCOME_REACHED)); },
          1},
@@ -199,7 +199,7 @@ class PropertyTest : public ReferralTest {
          REFERRAL_STATUS_NO_CONTACT,
          [](const Known& known) { return known.attempt_days.size() >= 3; },
          [this](const std::string& id) { return Run(CloseAsNoContact(id)); },
-         4},
+         30},
         {"Complete",
          kReceiver,
          {},
@@ -250,7 +250,7 @@ class PropertyTest : public ReferralTest {
          4},
         {"Review", kReceiver, worked_on, REFERRAL_STATUS_UNSPECIFIED,
          [](const Known& known) { return known.plans > 0 && known.reviews < kPlanReviewsMax; },
-         [this](const std::string& id) { return Run(Review(id)); }, 3},
+         [this](const std::string& id) { return Run(Review(id)); }, 12},
         {"AddRisk", kReceiver, under_way, REFERRAL_STATUS_UNSPECIFIED, always,
          [this](const std::string& id) { return Run(AddRisk(id)); }, 2},
         {"EndRisk", kReceiver, under_way, REFERRAL_STATUS_UNSPECIFIED,
@@ -263,7 +263,7 @@ class PropertyTest : public ReferralTest {
          [](const Known& known) {
            return !known.first_contact.empty() && known.decisions < kSharedDecisionsMax;
          },
-         [this](const std::string& id) { return Run(SharedDecision(id)); }, 2},
+         [this](const std::string& id) { return Run(SharedDecision(id)); }, 6},
         {"DecideAgain", kReceiver, under_way, REFERRAL_STATUS_UNSPECIFIED,
          [](const Known& known) { return known.decisions > 0; },
          [this](const std::string& id) {
@@ -272,7 +272,7 @@ class PropertyTest : public ReferralTest {
            request.mutable_decision()->set_status(v1::DECISION_STATUS_VALID);
            return Run(request);
          },
-         2},
+         12},
         {"Measure", kReceiver, worked_on, REFERRAL_STATUS_UNSPECIFIED, always,
          [this](const std::string& id) {
            return Run(Pam(id, Chance(50) ? v1::MEASURE_POINT_BASELINE : v1::MEASURE_POINT_FOLLOW_UP,
