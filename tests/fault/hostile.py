@@ -3,6 +3,7 @@
 The seed and a message's number alone make the message: case_of(seed, name), then body(seed, number, case).
 """
 import collections
+import copy
 import http.client
 import json
 import pathlib
@@ -104,7 +105,8 @@ class Mutation:
 
     @wrong()
     def wrong_type(self):
-        self.put(self.anywhere(), self.rng.choice(WRONG_TYPES))
+        # A copy: what is done to it later must not reach the next body, nor itself.
+        self.put(self.anywhere(), copy.deepcopy(self.rng.choice(WRONG_TYPES)))
 
     @wrong()
     def array_for_object(self):

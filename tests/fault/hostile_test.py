@@ -36,6 +36,14 @@ def resident_mib(process):
 
 
 class Hostile(unittest.TestCase):
+    def test_seed_and_number_alone_make_a_message(self):
+        def body(number):
+            return hostile.body(SEED, number, hostile.open_case(SEED, 0))
+
+        forwards = [body(number) for number in range(2_000)]
+        backwards = [body(number) for number in reversed(range(2_000))]
+        self.assertTrue(forwards == backwards[::-1], f"seed {SEED}")
+
     def test_wrong_bodies_are_refused_and_do_no_harm(self):
         fettle = self.enterContext(Fettle(services=("person", "referral")))
         fettle.seed()
