@@ -51,29 +51,48 @@ bool ForEachBit(Words& words, int index, std::string_view key, See see) {
   return true;
 }
 
+// Some bytes of a key as a number, the first one the highest; where the key has ended, zeros.
+uint64_t Number(std::string_view key, size_t from, size_t bytes) {
+  uint64_t number = 0;
+  for (size_t i = from; i < from + bytes; ++i) {
+    number = number << 8 | (i < key.size() ? static_cast<unsigned char>(key[i]) : 0);
+  }
+  return number;
+}
+
 }  // namespace
 
-void RecentKeys::Add(int index, std::string_view key, int64_t row) {
-  Place place = {.index = index, .key = {}, .row = row};
-  std::copy_n(key.begin(), std::min(key.size(), place.key.size()), place.key.begin());
+RecentKeys::RecentKeys(int64_t first, int64_t rows) : first_(first) {
+  places_.reserve(rows);
+  newest_.reserve(rows);
+}
+
+void RecentKeys::Add(int index, std::string_view key) {
+  const uint64_t index_and_key = static_cast<uint64_t>(index) << 48 | Number(key, 0, 6);
+  const uint32_t more_of_key = static_cast<uint32_t>(Number(key, 6, 4));
   absl::MutexLock lock(&mutex_);
-  places_.push_back(place);
-  rows_[HashOf(index, key)].push_back(row);
+  uint32_t& newest = newest_[HashOf(index, key)];
+  places_.push_back({index_and_key, more_of_key, newest});
+  newest = static_cast<uint32_t>(places_.size());
 }
 
 void RecentKeys::RemoveLast(int index, std::string_view key) {
   absl::MutexLock lock(&mutex_);
+  const auto it = newest_.find(HashOf(index, key));
+  it->second = places_.back().before;
+  if (it->second == 0) newest_.erase(it);
   places_.pop_back();
-  const auto it = rows_.find(HashOf(index, key));
-  it->second.pop_back();
-  if (it->second.empty()) rows_.erase(it);
 }
 
 absl::InlinedVector<int64_t, 2> RecentKeys::RowsOf(int index, std::string_view key) const {
+  absl::InlinedVector<int64_t, 2> rows;
   absl::MutexLock lock(&mutex_);
-  const auto it = rows_.find(HashOf(index, key));
-  if (it == rows_.end()) return {};
-  return {it->second.rbegin(), it->second.rend()};
+  const auto it = newest_.find(HashOf(index, key));
+  if (it == newest_.end()) return rows;
+  for (uint32_t place = it->second; place != 0; place = places_[place - 1].before) {
+    rows.push_back(first_ + place - 1);
+  }
+  return rows;
 }
 
 int64_t RecentKeys::size() const {
@@ -81,16 +100,19 @@ int64_t RecentKeys::size() const {
   return static_cast<int64_t>(places_.size());
 }
 
-std::vector<int64_t> RecentKeys::InOrder() const {
-  std::vector<Place> places;
+std::vector<uint32_t> RecentKeys::InOrder() const {
+  std::vector<std::pair<uint64_t, uint64_t>> keys;  // each with its row at the end
   {
     absl::MutexLock lock(&mutex_);
-    places = places_;
+    keys.reserve(places_.size());
+    for (const Place& place : places_) {
+      keys.emplace_back(place.index_and_key, uint64_t{place.more_of_key} << 32 | keys.size());
+    }
   }
-  std::sort(places.begin(), places.end());
-  std::vector<int64_t> rows;
-  rows.reserve(places.size());
-  for (const Place& place : places) rows.push_back(place.row);
+  std::sort(keys.begin(), keys.end());
+  std::vector<uint32_t> rows;
+  rows.reserve(keys.size());
+  for (const auto& [high, low] : keys) rows.push_back(static_cast<uint32_t>(low));
   return rows;
 }
 
@@ -230,16 +252,17 @@ absl::Status Entries::Open(Database& db, int64_t recent_max) {
   }));
   // Among the recent may be some that were moved and not dropped: to move them again changes
   // nothing, because all that became of their keys since stands after them.
-  auto keys = std::make_shared<RecentKeys>();
+  FETTLE_ASSIGN_OR_RETURN(kept_from_, db.QueryInt("SELECT ifnull(min(row), 1) FROM recent_entry"));
+  unmoved_from_ = gathering_from_ = next_ = kept_from_;
+  std::shared_ptr<RecentKeys> keys = NewKeys();
   FETTLE_ASSIGN_OR_RETURN(sqlite::Statement all,
                           db.Prepare("SELECT row, idx, key FROM recent_entry ORDER BY row"));
-  bool first = true;
+  bool gap = false;
   FETTLE_RETURN_IF_ERROR(ForEach(all, [&] {
-    if (std::exchange(first, false)) kept_from_ = all.Int(0);
-    next_ = all.Int(0) + 1;
-    keys->Add(static_cast<int>(all.Int(1)), all.Bytes(2), all.Int(0));
+    gap |= all.Int(0) != next_++;
+    keys->Add(static_cast<int>(all.Int(1)), all.Bytes(2));
   }));
-  unmoved_from_ = gathering_from_ = kept_from_;
+  if (gap) return absl::DataLossError("rows of recent_entry are missing");
   absl::MutexLock lock(&mutex_);
   generations_ = {.gathering = std::move(keys), .moving = nullptr};
   return absl::OkStatus();
@@ -310,10 +333,14 @@ absl::Status Entries::Append(const StoredEntry& entry, bool held) {
                              .BindInt(9, !entry.unique)
                              .Run());
   // Readers may find it before it is committed: their snapshots do not have the row.
-  Generations().gathering->Add(entry.index, entry.key, next_);
+  Generations().gathering->Add(entry.index, entry.key);
   appended_.emplace_back(entry.index, entry.key);
   ++next_;
   return absl::OkStatus();
+}
+
+std::shared_ptr<RecentKeys> Entries::NewKeys() const {
+  return std::make_shared<RecentKeys>(next_, recent_max_);
 }
 
 absl::Status Entries::Move() {
@@ -327,7 +354,9 @@ absl::Status Entries::Move() {
   // All of them by the time that as many as recent_max have gathered.
   const size_t share = (moving_.size() + recent_max_ - 1) / recent_max_;
   const size_t until = std::min(moving_.size(), moved_ + share * appended_.size());
-  for (; moved_ < until; ++moved_) FETTLE_RETURN_IF_ERROR(MoveRow(moving_[moved_]));
+  for (; moved_ < until; ++moved_) {
+    FETTLE_RETURN_IF_ERROR(MoveRow(unmoved_from_ + moving_[moved_]));
+  }
   return absl::OkStatus();
 }
 
@@ -344,20 +373,22 @@ absl::Status Entries::MoveRow(int64_t row) {
 
 void Entries::Committed() {
   appended_.clear();
-  absl::MutexLock lock(&mutex_);
-  if (generations_.moving != nullptr && moved_ == moving_.size()) {
-    generations_.moving = nullptr;
+  RecentGenerations next = Generations();
+  if (next.moving != nullptr && moved_ == moving_.size()) {
+    next.moving = nullptr;
     moving_ = {};
     unmoved_from_ = gathering_from_;
-    ++generations_.number;
+    ++next.number;
   }
-  if (generations_.moving == nullptr && generations_.gathering->size() >= recent_max_) {
-    generations_.moving = std::exchange(generations_.gathering, std::make_shared<RecentKeys>());
-    moving_ = generations_.moving->InOrder();
+  if (next.moving == nullptr && next.gathering->size() >= recent_max_) {
+    next.moving = std::exchange(next.gathering, NewKeys());
+    moving_ = next.moving->InOrder();
     moved_ = 0;
     gathering_from_ = next_;
-    ++generations_.number;
+    ++next.number;
   }
+  absl::MutexLock lock(&mutex_);
+  generations_ = std::move(next);
 }
 
 void Entries::RolledBack() {
@@ -372,14 +403,16 @@ absl::Status Entries::MoveAll() {
   const RecentGenerations recent = Generations();
   for (const auto& keys : {recent.moving, recent.gathering}) {
     if (keys == nullptr) continue;
-    for (const int64_t row : keys->InOrder()) FETTLE_RETURN_IF_ERROR(MoveRow(row));
+    for (const uint32_t row : keys->InOrder()) {
+      FETTLE_RETURN_IF_ERROR(MoveRow(keys->first() + row));
+    }
   }
   FETTLE_RETURN_IF_ERROR(drop_.BindInt(1, next_).Run());
   kept_from_ = unmoved_from_ = gathering_from_ = next_;
   moving_ = {};
   moved_ = 0;
   absl::MutexLock lock(&mutex_);
-  generations_ = {std::make_shared<RecentKeys>(), nullptr, generations_.number + 1};
+  generations_ = {NewKeys(), nullptr, generations_.number + 1};
   return absl::OkStatus();
 }
 

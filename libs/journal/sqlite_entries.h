@@ -12,8 +12,6 @@
 #ifndef FETTLE_LIBS_JOURNAL_SQLITE_ENTRIES_H_
 #define FETTLE_LIBS_JOURNAL_SQLITE_ENTRIES_H_
 
-#include <array>
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,32 +31,39 @@
 
 namespace fettle::journal {
 
-// Where the keys of some rows of `recent_entry` stand. Thread-safe. It may name rows that a
-// snapshot does not see, and rows of other keys; it lacks none that a snapshot sees.
+// Where the keys of some rows of `recent_entry` that follow each other stand. Thread-safe. It may
+// name rows that a snapshot does not see, and rows of other keys; it lacks none that a snapshot
+// sees.
 class RecentKeys {
  public:
-  void Add(int index, std::string_view key, int64_t row);
+  // Rows from `first` on, of which some `rows` are expected.
+  explicit RecentKeys(int64_t first = 1, int64_t rows = 0);
+  // Of the row behind the last one.
+  void Add(int index, std::string_view key);
   // The last one that was added.
   void RemoveLast(int index, std::string_view key);
   // Newest first.
   absl::InlinedVector<int64_t, 2> RowsOf(int index, std::string_view key) const;
   int64_t size() const;
-  // All rows, about in the order of their keys: those of one key as they were added.
-  std::vector<int64_t> InOrder() const;
+  // All rows, counted from the first, about in the order of their keys: those of one key as they
+  // were added.
+  std::vector<uint32_t> InOrder() const;
+  int64_t first() const { return first_; }
 
  private:
-  // The key's beginning is enough for neighbours to come to the same page.
+  // There are many of them. The index and the beginning of the key, in numbers of the same order,
+  // are enough for neighbours to come to the same page.
   struct Place {
-    int index;
-    std::array<char, 16> key;
-    int64_t row;
-    friend auto operator<=>(const Place&, const Place&) = default;
+    uint64_t index_and_key;  // 2 bytes and 6
+    uint32_t more_of_key;    // 4
+    uint32_t before;         // 1 + the place of the row before with the same hash; 0: none
   };
   using Hash = size_t;
 
+  const int64_t first_;
   mutable absl::Mutex mutex_;
-  std::vector<Place> places_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<Hash, absl::InlinedVector<int64_t, 1>> rows_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Place> places_ ABSL_GUARDED_BY(mutex_);                   // of each row
+  absl::flat_hash_map<Hash, uint32_t> newest_ ABSL_GUARDED_BY(mutex_);  // as `before`
 };
 
 // The keys of all rows of `recent_entry` at a moment: those that gather, and those that are being
@@ -132,6 +137,7 @@ class Entries {
   absl::Status Delete(const StoredEntry& entry);
   absl::Status Append(const StoredEntry& entry, bool held);
   absl::Status MoveRow(int64_t row);
+  std::shared_ptr<RecentKeys> NewKeys() const;
 
   int64_t recent_max_ = 0;
   EntryLookup lookup_;
@@ -146,9 +152,9 @@ class Entries {
   int64_t unmoved_from_ = 1;
   int64_t gathering_from_ = 1;
   int64_t next_ = 1;
-  // The rows that are being moved, and how many of them are, in the file or by the transaction
-  // under way.
-  std::vector<int64_t> moving_;
+  // The rows that are being moved, counted from `unmoved_from_`, and how many of them are, in the
+  // file or by the transaction under way.
+  std::vector<uint32_t> moving_;
   size_t moved_ = 0;
   // By the transaction under way.
   std::vector<std::pair<int, std::string>> appended_;

@@ -28,9 +28,9 @@ struct SqliteStoreOptions {
   // log.
   absl::Duration checkpoint_wait_max = absl::Milliseconds(100);
   // Entries with keys in no order that gather before they are moved into their trees
-  // (sqlite_entries.h). More means fewer page writes for each, and some 70 bytes of memory for each
+  // (sqlite_entries.h). More means fewer page writes for each, and some 45 bytes of memory for each
   // of twice as many.
-  int64_t recent_entries_max = 56'000;
+  int64_t recent_entries_max = 224'000;
   // Reads the whole file at Open (about 1 s per GB when cached) and refuses a damaged one.
   bool check_pages_at_open = true;
 };
