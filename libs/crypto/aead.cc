@@ -21,24 +21,11 @@ const EVP_CIPHER* Aes256Gcm() {
   return cipher;
 }
 
-// The thread's context. Reset wipes the key that the last call left in it.
-class Context {
- public:
-  Context() : context_(ThreadContext()) {}
-  ~Context() { EVP_CIPHER_CTX_reset(context_); }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
-  operator EVP_CIPHER_CTX*() const { return context_; }
-
- private:
-  static EVP_CIPHER_CTX* ThreadContext() {
-    using Handle = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
-    thread_local const Handle context(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
-    FETTLE_CRYPTO_CHECK(context != nullptr);
-    return context.get();
-  }
-  EVP_CIPHER_CTX* const context_;
-};
+EVP_CIPHER_CTX* NewContext() {
+  EVP_CIPHER_CTX* const context = EVP_CIPHER_CTX_new();
+  FETTLE_CRYPTO_CHECK(context != nullptr);
+  return context;
+}
 
 // OpenSSL counts in int.
 int Size(std::string_view data) {
@@ -48,15 +35,23 @@ int Size(std::string_view data) {
 
 }  // namespace
 
-std::string SealBytes(std::string_view key, std::string_view plaintext, std::string_view aad) {
+// Wipes the key too.
+void Aead::Closer::operator()(evp_cipher_ctx_st* context) const { EVP_CIPHER_CTX_free(context); }
+
+Aead::Aead(std::string_view key) : context_(NewContext()) {
   FETTLE_CHECK(key.size() == kAeadKeyBytes, "an AES-256 key has 32 bytes");
+  FETTLE_CRYPTO_CHECK(
+      EVP_EncryptInit_ex2(context_.get(), Aes256Gcm(), Bytes(key), nullptr, nullptr) == 1);
+}
+
+std::string Aead::Seal(std::string_view plaintext, std::string_view aad) {
+  EVP_CIPHER_CTX* const context = context_.get();
   std::string sealed = RandomBytes(kAeadNonceBytes);
   sealed.resize(plaintext.size() + kAeadOverheadBytes);
   unsigned char* const nonce = Bytes(sealed);
   unsigned char* const text = nonce + kAeadNonceBytes;
-  const Context context;
   int size = 0;
-  FETTLE_CRYPTO_CHECK(EVP_EncryptInit_ex2(context, Aes256Gcm(), Bytes(key), nonce, nullptr) == 1);
+  FETTLE_CRYPTO_CHECK(EVP_EncryptInit_ex2(context, nullptr, nullptr, nonce, nullptr) == 1);
   FETTLE_CRYPTO_CHECK(EVP_EncryptUpdate(context, nullptr, &size, Bytes(aad), Size(aad)) == 1);
   FETTLE_CRYPTO_CHECK(EVP_EncryptUpdate(context, text, &size, Bytes(plaintext), Size(plaintext)) ==
                       1);
@@ -75,7 +70,9 @@ absl::StatusOr<std::string> OpenBytes(std::string_view key, std::string_view sea
   const std::string_view text = sealed.substr(kAeadNonceBytes, sealed.size() - kAeadOverheadBytes);
   std::string tag(sealed.substr(sealed.size() - kAeadTagBytes));
   std::string plaintext(text.size(), '\0');
-  const Context context;
+  const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> owned(NewContext(),
+                                                                              &EVP_CIPHER_CTX_free);
+  EVP_CIPHER_CTX* const context = owned.get();
   int size = 0;
   FETTLE_CRYPTO_CHECK(
       EVP_DecryptInit_ex2(context, Aes256Gcm(), Bytes(key), Bytes(nonce), nullptr) == 1);

@@ -32,7 +32,7 @@ TEST(AeadTest, OpensWhatItSealed) {
   const std::string key = RandomBytes(kAeadKeyBytes);
   for (const size_t size : {0, 1, 15, 16, 17, 100'000}) {
     const std::string words = RandomBytes(size);
-    const std::string sealed = SealBytes(key, words, "place");
+    const std::string sealed = Aead(key).Seal(words, "place");
     EXPECT_EQ(sealed.size(), size + kAeadOverheadBytes);
     const auto opened = OpenBytes(key, sealed, "place");
     ASSERT_TRUE(opened.ok()) << opened.status();
@@ -42,7 +42,7 @@ TEST(AeadTest, OpensWhatItSealed) {
 
 TEST(AeadTest, NoChangedByteOpens) {
   const std::string key = RandomBytes(kAeadKeyBytes);
-  const std::string sealed = SealBytes(key, "private words", "place");
+  const std::string sealed = Aead(key).Seal("private words", "place");
   for (size_t i = 0; i < sealed.size(); ++i) {
     std::string changed = sealed;
     changed[i] ^= 1;
@@ -56,13 +56,16 @@ TEST(AeadTest, NoChangedByteOpens) {
 
 TEST(AeadTest, SameWordsAreSealedDifferently) {
   const std::string key = RandomBytes(kAeadKeyBytes);
+  Aead aead(key);
   std::set<std::string> nonces;
-  for (int i = 0; i < 1000; ++i) nonces.insert(SealBytes(key, "x", "").substr(0, kAeadNonceBytes));
+  for (int i = 0; i < 1000; ++i) nonces.insert(aead.Seal("x", "").substr(0, kAeadNonceBytes));
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(OpenBytes(key, aead.Seal("x", "here"), "here").value(), "x");
   EXPECT_EQ(nonces.size(), 1000u);
 }
 
 TEST(AeadDeathTest, KeyOfAnotherLengthStopsTheProcess) {
-  EXPECT_DEATH(SealBytes("short", "x", ""), "32 bytes");
+  EXPECT_DEATH(Aead("short"), "32 bytes");
   EXPECT_DEATH(OpenBytes("short", std::string(40, 'x'), "").IgnoreError(), "32 bytes");
 }
 

@@ -374,7 +374,7 @@ absl::StatusOr<Batch::Accepted> Batch::Evolve(const Command& command, const base
   for (base::NewEvent& fresh : decision.events) {
     auto [it, is_new] = accepted.streams.try_emplace(fresh.stream_id);
     View::Stream& stream = it->second;
-    std::shared_ptr<Message> state(model_.state->New());
+    std::shared_ptr<Message> state(arena_, model_.state->New(arena_.get()));
     if (is_new) {
       // A stream that decide did not look at must be new: its id came from context.ids.
       if (view.Has(fresh.stream_id)) {

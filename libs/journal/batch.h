@@ -12,6 +12,8 @@
 #ifndef FETTLE_LIBS_JOURNAL_BATCH_H_
 #define FETTLE_LIBS_JOURNAL_BATCH_H_
 
+#include <google/protobuf/arena.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -124,6 +126,9 @@ class Batch {
   const absl::Time time_;
   const std::string today_;
   Positions positions_;
+  // Of the states that it makes; it lives for as long as one of them is held.
+  const std::shared_ptr<google::protobuf::Arena> arena_ =
+      std::make_shared<google::protobuf::Arena>();
   std::shared_ptr<const Batch> previous_;  // until sealed
   LoadRequest request_;
   absl::flat_hash_map<std::string, std::optional<base::View::Stream>> streams_;

@@ -67,9 +67,10 @@ void DropText(Message& message) {
 }
 
 void SealWords(Message& message, const seal::PersonKey& key) {
+  seal::Sealer sealer(key);
   ForEach(message, [&](SealedText& words) {
     if (words.text().empty()) return absl::OkStatus();
-    words.set_sealed(seal::SealWords(key, words.text(), key.person_id));
+    words.set_sealed(sealer.Seal(words.text(), key.person_id));
     words.set_key_version(key.version);
     words.clear_text();
     return absl::OkStatus();

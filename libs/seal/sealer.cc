@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "libs/crypto/aead.h"
 #include "libs/crypto/digest.h"
 #include "libs/crypto/memory.h"
 #include "libs/crypto/random.h"
@@ -29,8 +28,8 @@ PersonKey MakePersonKey(std::string person_id, int32_t version) {
   return PersonKey(std::move(person_id), version, crypto::RandomBytes(kPersonKeyBytes));
 }
 
-std::string SealWords(const PersonKey& key, std::string_view words, std::string_view aad) {
-  return crypto::SealBytes(key.key, words, Place(key, aad));
+std::string Sealer::Seal(std::string_view words, std::string_view aad) {
+  return aead_.Seal(words, Place(key_, aad));
 }
 
 absl::StatusOr<std::string> OpenWords(const PersonKey& key, std::string_view sealed,

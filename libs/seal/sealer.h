@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "libs/crypto/aead.h"
 
 // Per-person sealing of private words: whoever has lost the key has lost the words, which is how a
 // person is forgotten in a log from which nothing can be taken. Pure functions, any thread.
@@ -31,11 +32,20 @@ struct PersonKey {
 // A new random key.
 PersonKey MakePersonKey(std::string person_id, int32_t version);
 
-// AES-256-GCM bytes for SealedText.bytes; the version goes beside them. Person, version and `aad`
-// are bound: the words open only under the same three. `aad` says where the words stand (message
-// and field, such as "fettle.referral.v1.ReferralSubmitted.reason"), so that they cannot be moved
-// to another place.
-std::string SealWords(const PersonKey& key, std::string_view words, std::string_view aad);
+// Seals the words of one person. One thread at a time; the key outlives it.
+class Sealer {
+ public:
+  explicit Sealer(const PersonKey& key) : key_(key), aead_(key.key) {}
+  // AES-256-GCM bytes for SealedText.bytes; the version goes beside them. Person, version and `aad`
+  // are bound: the words open only under the same three. `aad` says where the words stand (message
+  // and field, such as "fettle.referral.v1.ReferralSubmitted.reason"), so that they cannot be moved
+  // to another place.
+  std::string Seal(std::string_view words, std::string_view aad);
+
+ private:
+  const PersonKey& key_;
+  crypto::Aead aead_;
+};
 
 // DATA_LOSS: not these words, not this key or not this place.
 absl::StatusOr<std::string> OpenWords(const PersonKey& key, std::string_view sealed,

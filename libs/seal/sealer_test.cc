@@ -14,7 +14,7 @@ TEST(SealerTest, WordsOpenWithTheirKeyInTheirPlace) {
   EXPECT_EQ(key.key.size(), kPersonKeyBytes);
   for (const std::string& words : {std::string(), std::string("lonely since March"),
                                    std::string(20'000, 'w'), std::string("\0\xff", 2)}) {
-    const std::string sealed = SealWords(key, words, kPlace);
+    const std::string sealed = Sealer(key).Seal(words, kPlace);
     EXPECT_TRUE(words.size() <= 2 || sealed.find(words.substr(0, 8)) == std::string::npos);
     const auto opened = OpenWords(key, sealed, kPlace);
     ASSERT_TRUE(opened.ok()) << opened.status();
@@ -24,7 +24,7 @@ TEST(SealerTest, WordsOpenWithTheirKeyInTheirPlace) {
 
 TEST(SealerTest, WordsOpenNowhereElse) {
   const PersonKey key = MakePersonKey("a", 11);
-  const std::string sealed = SealWords(key, "words", "1:x");
+  const std::string sealed = Sealer(key).Seal("words", "1:x");
   const auto opens = [&sealed](const PersonKey& other, std::string_view place) {
     const auto opened = OpenWords(other, sealed, place);
     EXPECT_TRUE(opened.ok() || opened.status().code() == absl::StatusCode::kDataLoss);
