@@ -134,6 +134,30 @@ class ReferralTest(unittest.TestCase):
         self.assertEqual(found.person_id, survivor)
         self.refused("FAILED_PRECONDITION", "PERSON_MERGED", "referral.SubmitReferral", f.referral_request(holder), f.gp)
 
+    def test_8_a_detail_that_is_removed_is_gone_also_after_a_restart(self):
+        f = self.fettle
+        person = f.person(number="9990000093", born="1990-01-01")
+        points = [{"kind": kind, "value": {"text": text}, "rank": 1} for kind, text in (
+            ("CONTACT_KIND_TELEPHONE", "0113 496 0001"), ("CONTACT_KIND_EMAIL", "ada@example.org"))]
+        strict = {"person_id": person, "number_policy": "NUMBER_POLICY_STRICT"}
+        f.call("person.UpdatePerson", {**strict, "demographics": {
+            "address_lines": [{"text": "1 High Street"}], "profile": {"contact_points": points}}}, f.link_worker)
+        removed = {**strict, "removed": ["REMOVABLE_DETAIL_TELEPHONE", "REMOVABLE_DETAIL_ADDRESS"]}
+        refusal = self.refused("INVALID_ARGUMENT", "DETAIL_GIVEN_AND_REMOVED", "person.UpdatePerson",
+                               {**removed, "demographics": {"telephone": {"text": "0113 496 0002"}}}, f.link_worker)
+        self.assertEqual(refusal.violations, ["demographics.telephone"])
+        f.call("person.UpdatePerson", removed, f.link_worker)
+        for _ in range(2):
+            shown = f.call("person.GetPerson", {"person_id": person}, f.link_worker).demographics
+            self.assertFalse(shown.HasField("telephone") or shown.address_lines)
+            self.assertEqual([point.value.text for point in shown.profile.contact_points], ["ada@example.org"])
+            self.assertEqual(shown.email.text, "ada@example.org")
+            f.restart("person", signal.SIGKILL)
+        _, value = f.feed("person")[-1]
+        event = f.event_type("person").FromString(value)
+        self.assertEqual(list(event.person_updated.removed), [2, 4])
+        self.assertFalse(event.person_updated.HasField("demographics"))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

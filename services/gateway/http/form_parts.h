@@ -26,6 +26,9 @@ std::vector<Option> Codes(std::initializer_list<const char*> codes);
 std::vector<Option> Names(std::string_view prefix, std::initializer_list<std::string_view> names);
 
 Field DateField(const char* name, const char* path, const char* label, const char* needed);
+// Where the person lives, as the registry takes it.
+Field AddressField();
+Field PostcodeField();
 Field NoteField(const char* label, const char* hint = "", const char* path = "note");
 
 bool IsUnderWay(const referral::v1::Referral& referral);

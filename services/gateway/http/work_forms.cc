@@ -667,6 +667,22 @@ Field DateField(const char* name, const char* path, const char* label, const cha
           .needed = needed};
 }
 
+Field AddressField() {
+  return {.kind = FieldKind::kWords,
+          .name = "address",
+          .path = "demographics.address_lines",
+          .label = "Address",
+          .hint = "5 lines of 35 characters at most, without the postcode."};
+}
+
+Field PostcodeField() {
+  return {.kind = FieldKind::kText,
+          .name = "postcode",
+          .path = "demographics.postcode",
+          .label = "Postcode",
+          .is_short = true};
+}
+
 Field NoteField(const char* label, const char* hint, const char* path) {
   return {.kind = FieldKind::kWords,
           .name = "note",
