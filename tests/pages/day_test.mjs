@@ -542,6 +542,127 @@ test("contact details are changed, and nothing else is", async () => {
   for (const each of [page, colleague]) await each.context().close();
 });
 
+// An open page is looked at again once a minute; the clock of its browser is the test's.
+describe("an open page shows what changed without a reload", () => {
+  const path = `/desk/referrals/${referrals.live}`;
+  const words = (page) => page.locator("[role=status]").innerText();
+  const quiet = () => new Promise((done) => setTimeout(done, 300));
+  // And until the page has seen it too, before its clock moves on.
+  const until = async (what, is) => {
+    for (let i = 0; i < 100; ++i) {
+      if (await is()) return quiet();
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    assert.fail(`not in five seconds: ${what}`);
+  };
+  const minute = (page) => page.clock.fastForward(61_000);
+
+  test("and what is done there is not taken away", async () => {
+    const page = await open("wendy");
+    const colleague = await open("walter");
+    await page.clock.install();
+    await visit(page, path);
+    await page.evaluate(() => { window.sameDocument = true; });
+    await colleague.goto(`${url}${path}/priority`);
+    await colleague.getByLabel("Urgent").press("Space");
+    await colleague.getByLabel("Why does it change?").fill("Has lost the flat");
+    await enter(colleague, "Change the priority");
+    await minute(page);
+    await until("the new priority", async () => (await steps(page, "Priority changed to urgent")) === 1);
+    assert.match(await words(page), /^Something changed here at \d\d:\d\d\.$/);
+    assert.ok(await page.evaluate(() => window.sameDocument));
+    await check(page);
+
+    // Whoever stands on a link of the list stays there, and hears that there is something new.
+    await visit(page, "/desk");
+    await page.getByRole("link", { name: "Ada Live" }).focus();
+    await colleague.goto(`${url}${path}/hand-over`);
+    await colleague.getByLabel("Who is in charge").fill("walter");
+    await colleague.getByLabel("What must the next one know?").fill("Rings at noon");
+    await enter(colleague, "Hand over");
+    assert.equal(await said(colleague), "The referral is handed over");
+    await minute(page);
+    await until("something new", async () => /when you leave this part/.test(await words(page)));
+    assert.ok((await focused(page)).includes("Ada Live"));
+    await check(page);
+    await page.locator("h1").click();
+    await page.clock.fastForward(4_000);
+    await until("the list without Ada Live", async () => (await page.getByRole("link", { name: "Ada Live" }).count()) === 0);
+    assert.match(await words(page), /^Something changed here at /);
+    await check(page);
+    for (const each of [page, colleague]) await each.context().close();
+  });
+
+  test("only while somebody is there, and not for ever", async () => {
+    const page = await open("walter");
+    await page.clock.install();
+    await visit(page, "/desk");
+    const answers = [];
+    let failures = 0;
+    page.on("response", (answer) => answers.push(answer.status()));
+    const show = (state) => page.evaluate((value) => {
+      Object.defineProperty(document, "visibilityState", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+    await minute(page);
+    await until("a look", () => answers.length === 1);
+    assert.deepEqual(answers, [304], "nothing changed");
+    assert.equal(await words(page), "");
+
+    await show("hidden");
+    await minute(page);
+    await minute(page);
+    await quiet();
+    assert.equal(answers.length, 1, "nobody sees it");
+    await show("visible");
+    await page.clock.fastForward(1_000);
+    await until("a look on the way back", () => answers.length === 2);
+    await page.clock.fastForward(11 * 60_000);
+    await quiet();
+    assert.equal(answers.length, 2, "nobody has touched it");
+    await page.keyboard.press("Shift");
+    await page.clock.fastForward(1_000);
+    await until("a look at whoever comes back", () => answers.length === 3);
+
+    await page.route("**/desk", (route) => {
+      ++failures;
+      return route.abort();
+    });
+    await minute(page);
+    await until("a look that fails", () => failures === 1);
+    await minute(page);
+    await quiet();
+    assert.equal(failures, 1, "the pause is twice as long");
+    await minute(page);
+    await until("the next look", () => failures === 2);
+    await page.unroute("**/desk");
+
+    await page.context().clearCookies();
+    await page.keyboard.press("Shift");
+    await page.clock.fastForward(5 * 60_000);
+    await until("the end of the session", () => answers.at(-1) === 401);
+    await until("that it is said", async () => /not shown here any more/.test(await words(page)));
+    const before = answers.length;
+    await page.keyboard.press("Shift");
+    await page.clock.fastForward(5 * 60_000);
+    await quiet();
+    assert.equal(answers.length, before);
+    await check(page);
+    await page.context().close();
+  });
+
+  test("and without JavaScript it is the same page", async () => {
+    const shown = [];
+    for (const javaScriptEnabled of [true, false]) {
+      const page = await open("wendy", { javaScriptEnabled });
+      await page.goto(url + path);
+      shown.push((await page.locator("main").innerText()).trim());
+      await page.context().close();
+    }
+    assert.equal(shown[0], shown[1]);
+  });
+});
+
 // The form of a referral of one Ada, with more in some of its fields.
 async function fillReferral(page, more) {
   for (const [label, text] of [["First name", "Ada"], ["Day", "4"], ["Month", "5"], ["Year", "1950"], ["GP practice", "A1001"],

@@ -43,15 +43,18 @@ constexpr WorkList kMine = {
     .path = "/desk",
     .title = "My people",
     .lead = "What is due first stands first.",
-    .none = "Nobody is in your charge. Take somebody from the waiting list."};
+    .none = "Nobody is in your charge. Take somebody from the waiting list.",
+    .is_live = true};
 constexpr WorkList kTriage = {.path = "/desk/triage",
                               .title = "Triage",
                               .lead = "Referrals to your organisation that nobody has decided on.",
-                              .none = "No referral waits for a decision."};
+                              .none = "No referral waits for a decision.",
+                              .is_live = true};
 constexpr WorkList kPool = {.path = "/desk/pool",
                             .title = "Waiting list",
                             .lead = "Accepted referrals that nobody is in charge of.",
-                            .none = "Nobody waits for a worker."};
+                            .none = "Nobody waits for a worker.",
+                            .is_live = true};
 
 constexpr WorkList kMessages = {
     .path = "/desk/messages",
@@ -228,7 +231,7 @@ http::Task<http::Response> WorkFlow::Handle(std::shared_ptr<const http::Request>
     page = co_await Route(session);
     is_ours = !page.ok() && base::ReasonOf(page.status()) == "PAGE_NOT_FOUND";
   }
-  if (page.ok()) co_return *page;
+  if (page.ok()) co_return UnlessShown(*request, *std::move(page));
   absl::Status refusal = page.status();
   // What a service refuses, that service has recorded.
   if (is_ours) {
@@ -286,14 +289,14 @@ WorkFlow::Answer<http::Response> WorkFlow::List(const Session& session, const Wo
   }
   const size_t begin = size_t(place.page - 1) * kWorkRowsMax;
   const size_t end = std::min(referrals.size(), begin + kWorkRowsMax);
-  std::set<std::string> people;
-  for (size_t i = begin; i < end; ++i) people.insert(referrals[i].person_id());
-  const std::map<std::string, std::string> names = co_await Names(session, people);
   std::vector<WorkRow> rows;
-  for (size_t i = begin; i < end; ++i) {
-    const auto name = names.find(referrals[i].person_id());
-    rows.push_back({std::move(referrals[i]), name == names.end() ? "" : name->second});
-  }
+  for (size_t i = begin; i < end; ++i) rows.push_back({std::move(referrals[i]), ""});
+  const std::string version = WorkListVersion(list, rows, place, session.now);
+  if (IsShown(*session.request, version)) co_return NothingNew(version);
+  std::set<std::string> people;
+  for (const WorkRow& row : rows) people.insert(row.referral.person_id());
+  std::map<std::string, std::string> names = co_await Names(session, people);
+  for (WorkRow& row : rows) row.name = names[row.referral.person_id()];
   co_return WorkListPage(list, rows, place, session.viewer, session.now);
 }
 

@@ -583,6 +583,50 @@ TEST(WorkPages, ShowWordsAsText) {
   }
 }
 
+std::string TagOf(const http::Response& page) {
+  for (const auto& [name, value] : page.headers) {
+    if (name == "ETag") return value;
+  }
+  return "";
+}
+
+// A look at an open list asks for names only when something else changed, or when they are missing.
+TEST(WorkPages, AListsVersionIsThatOfAllButTheNames) {
+  const WorkList list = {"/desk", "T", "L", "N", true};
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  const auto tag = [&](const rv1::Referral& shown, const char* name) {
+    return TagOf(WorkListPage(list, {{shown, name}}, {.people = 1}, kWendy, kNow));
+  };
+  const std::string version = WorkListVersion(list, {{referral, ""}}, {.people = 1}, kNow);
+  EXPECT_EQ(tag(referral, "Ada"), absl::StrCat("W/\"", version, "\""));
+  EXPECT_EQ(tag(referral, "Bob"), tag(referral, "Ada"));
+  EXPECT_NE(tag(referral, ""), tag(referral, "Ada"));
+  rv1::Referral other = referral;
+  other.set_status(rv1::REFERRAL_STATUS_PAUSED);
+  EXPECT_NE(tag(other, "Ada"), tag(referral, "Ada"));
+  other = referral;
+  other.set_person_id("0196d5a0-0001-7000-8000-000000000002");
+  EXPECT_NE(tag(other, "Ada"), tag(referral, "Ada"));
+  EXPECT_NE(tag(referral, "Ada"), TagOf(WorkListPage(list, {}, {}, kWendy, kNow)));
+  EXPECT_EQ(TagOf(WorkListPage({"/desk", "T", "L", "N"}, {}, {}, kWendy, kNow)), "");
+}
+
+TEST(WorkPages, AReferralsVersionIsThatOfWhatIsShown) {
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  Undelivered message = FailedMessage();
+  const auto tag = [&](const person::v1::GetPersonResponse& person, const char* done) {
+    return TagOf(ReferralPage(referral, &person, {message}, done, kWendy, kNow));
+  };
+  const std::string first = tag(Ada(), "");
+  message.request_id = kId;
+  EXPECT_EQ(tag(Ada(), "It is recorded"), first) << "ids of forms are new each time";
+  person::v1::GetPersonResponse restricted = Ada();
+  restricted.set_restricted(true);
+  EXPECT_NE(tag(restricted, ""), first);
+  message.delivery.set_attempts(37);
+  EXPECT_NE(tag(Ada(), ""), first);
+}
+
 // INV-139: the page says nothing of how to reach a restricted person, whatever the registry
 // answers.
 TEST(WorkPages, RestrictedPeopleAreShownWithoutContactDetails) {
