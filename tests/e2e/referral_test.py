@@ -7,7 +7,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fettle import Fettle, Refused, new_id  # noqa: E402
+from fettle import Fettle, Refused, message, new_id  # noqa: E402
 
 
 class ReferralTest(unittest.TestCase):
@@ -157,6 +157,28 @@ class ReferralTest(unittest.TestCase):
         event = f.event_type("person").FromString(value)
         self.assertEqual(list(event.person_updated.removed), [2, 4])
         self.assertFalse(event.person_updated.HasField("demographics"))
+
+    def test_9_who_may_be_known_already_is_told_before_a_record_is_made(self):
+        f = self.fettle
+        like = {"first_name": {"text": "Mary-Ann"}, "family_name": {"text": "O'Neill"}, "birth_date": {"text": "1990-01-01"},
+                "postcode": {"text": "LS1 4AP"}}
+        known = f.call("person.EnsurePerson", {
+            "demographics": like, "number_policy": "NUMBER_POLICY_STRICT",
+            "nhs_number_status": "NHS_NUMBER_STATUS_TRACE_REQUIRED"}, f.link_worker).person_id
+        sought = {"demographics": {**like, "family_name": {"text": "ONEILL"}, "postcode": {"text": "ls14ap"}}}
+
+        def found():
+            answer = f.call("person.FindPossibleDuplicates", sought, f.link_worker)
+            return [duplicate.person_id for duplicate in answer.duplicates]
+
+        self.assertEqual(found(), [known])
+        access = message("fettle.journal.v1.AccessEvent").FromString(f.feed("person", "LOG_ACCESS")[-1][1])
+        self.assertEqual(access.access_recorded.method, "fettle.person.v1.PersonService.FindPossibleDuplicates")
+        self.assertEqual(list(access.header.subjects), [known])
+        self.refused("PERMISSION_DENIED", "ROLE_NOT_ALLOWED", "person.FindPossibleDuplicates", sought, f.gp)
+        # INV-139: a likeness would confirm the postcode.
+        f.call("person.RestrictPerson", {"person_id": known}, f.link_worker)
+        self.assertEqual(found(), [])
 
 
 if __name__ == "__main__":

@@ -447,7 +447,10 @@ PersonRules::Decided<v1::EnsurePersonResponse> PersonRules::Decide(
   decision.response.set_registered(true);
   decision.response.set_number_conflict(conflict);
   if (MaySeeDuplicates(context.caller)) {
-    *decision.response.mutable_possible_duplicates() = registered.possible_duplicates();
+    // INV-139: the postcode that the caller named would be confirmed.
+    for (const std::string& id : others) {
+      if (!PersonIn(view, id)->restricted()) decision.response.add_possible_duplicates(id);
+    }
   }
   return decision;
 }

@@ -853,6 +853,59 @@ TEST_F(PersonTest, LookAlikesAreOfferedAndNeverMerged) {
   EXPECT_THAT(DuplicatesOf(kThree), testing::ElementsAre(kTwo));
 }
 
+TEST_F(PersonTest, LookAlikesAreToldBeforeARecordIsMade) {
+  journal.caller.role = "link_worker";
+  ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
+  ASSERT_THAT(journal.When(LookAlike(kTwo, "2")), IsDone());
+  EXPECT_THAT(LikeWhom(LookAlike(kThree, "")), testing::ElementsAre(kOne, kTwo));
+  // As at the registration.
+  const auto third = journal.When(LookAlike(kThree, "3"));
+  ASSERT_THAT(third, IsDone());
+  EXPECT_THAT(third->response.possible_duplicates(), testing::ElementsAre(kOne, kTwo));
+  EXPECT_THAT(LikeWhom(LookAlike("", "4")), testing::ElementsAre(kOne, kTwo, kThree));
+  EXPECT_THAT(LikeWhom(Ensure("", "4")), testing::IsEmpty()) << "no postcode";
+
+  // Whom the number and the birth date find is nobody to ask about, whoever else is like them.
+  EXPECT_THAT(LikeWhom(LookAlike("", "1")), testing::IsEmpty());
+  EXPECT_THAT(LikeWhom(Ensure("", "1")), testing::IsEmpty());
+  // With another birth date, or none, the number is evidence alone.
+  EXPECT_THAT(LikeWhom(Ensure("", "1", "born-2")), testing::ElementsAre(kOne));
+  EXPECT_THAT(LikeWhom(Ensure("", "1", "")), testing::ElementsAre(kOne));
+  v1::EnsurePersonRequest failed = Ensure("", "1", "born-2");
+  failed.mutable_digests()->set_number_check(v1::NUMBER_CHECK_FAILED);
+  EXPECT_THAT(LikeWhom(failed), testing::IsEmpty()) << "such a number is nobody's";
+
+  v1::FindPossibleDuplicatesRequest find;
+  EXPECT_THAT(journal.Ask(find), RefusedField("person_id", "RECORD_OR_DEMOGRAPHICS"));
+  find.set_person_id(kOne);
+  find.mutable_demographics();
+  EXPECT_THAT(journal.Ask(find), RefusedField("person_id", "RECORD_OR_DEMOGRAPHICS"));
+}
+
+// To be like somebody is to have their postcode: whoever names one would be told it.
+TEST_F(PersonTest, Inv139NobodyIsToldThatARestrictedPersonIsALookAlike) {  // INV-139
+  ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
+  ASSERT_THAT(journal.When(Restrict(kOne)), IsDone());
+  for (const char* role : {"link_worker", "administrator"}) {
+    journal.caller.role = role;
+    EXPECT_THAT(LikeWhom(LookAlike("", "")), testing::IsEmpty()) << role;
+    EXPECT_THAT(LikeWhom(LookAlike("", "1")), testing::IsEmpty()) << role;
+    EXPECT_THAT(LikeWhom(Ensure("", "1", "born-2")), testing::IsEmpty()) << role;
+  }
+  journal.caller.role = "link_worker";
+  const auto second = journal.When(LookAlike(kTwo, "2"));
+  ASSERT_THAT(second, IsDone());
+  EXPECT_THAT(second->response.possible_duplicates(), testing::IsEmpty());
+  EXPECT_THAT(second->events[0].person_registered().possible_duplicates(),
+              testing::ElementsAre(kOne));
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::IsEmpty());
+  EXPECT_THAT(DuplicatesOf(kOne), testing::IsEmpty());
+  // Whoever merges records must see which they are.
+  journal.caller.role = "administrator";
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::ElementsAre(kOne));
+  EXPECT_THAT(DuplicatesOf(kOne), testing::ElementsAre(kTwo));
+}
+
 TEST_F(PersonTest, AnyOtherNameBirthDateOrPostcodeIsNoLookAlike) {
   ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
   int i = 0;
