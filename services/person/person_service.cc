@@ -201,6 +201,12 @@ absl::Status PersonDoor::Prepare(v1::FindPersonByNhsNumberRequest& request) cons
   return absl::OkStatus();
 }
 
+absl::Status PersonDoor::Prepare(v1::FindPossibleDuplicatesRequest& request) const {
+  FETTLE_RETURN_IF_ERROR(RefuseFilled(request));
+  if (!request.has_demographics()) return absl::OkStatus();
+  return Digest(*request.mutable_demographics(), *request.mutable_digests());
+}
+
 absl::StatusOr<bool> PersonDoor::Open(v1::GetPersonContextResponse& response) const {
   for (v1::PersonContextAndKey& answer : *response.mutable_people()) {
     common::v1::PersonContext& facts = *answer.mutable_context();

@@ -25,6 +25,7 @@ class PersonDoor : public rpc::PlainDoor {
   absl::Status Prepare(v1::EnsurePersonRequest& request) const;
   absl::Status Prepare(v1::UpdatePersonRequest& request) const;
   absl::Status Prepare(v1::FindPersonByNhsNumberRequest& request) const;
+  absl::Status Prepare(v1::FindPossibleDuplicatesRequest& request) const;
   // The ages and keys of up to 200 people.
   absl::StatusOr<bool> Open(v1::GetPersonContextResponse& response) const;
 

@@ -156,6 +156,21 @@ TEST_F(PersonDoorTest, ANeedSaysSomething) {
               RefusedField("demographics.profile.needs[0].language", "LANGUAGE_NOT_FITTING"));
 }
 
+TEST_F(PersonDoorTest, WhoIsSoughtIsComparedAsWhoIsRegistered) {
+  v1::Demographics person = Named("Mary-Ann", "O'Neill", "ls1 4ap");
+  person.mutable_nhs_number()->set_text("999 000 0018");
+  person.mutable_birth_date()->set_text("1959-05-04");
+  v1::FindPossibleDuplicatesRequest request;
+  *request.mutable_demographics() = person;
+  ASSERT_THAT(door_.Prepare(request), IsDone());
+  EXPECT_EQ(request.digests().SerializeAsString(), DigestsOf(person).SerializeAsString());
+  request.clear_demographics();
+  EXPECT_THAT(door_.Prepare(request), RefusedField("digests", "FIELD_NOT_FOR_CALLERS"));
+  request.clear_digests();
+  EXPECT_THAT(door_.Prepare(request), IsDone());
+  EXPECT_FALSE(request.has_digests());
+}
+
 TEST_F(PersonDoorTest, CallersFillNothingThatTheDoorFills) {
   v1::EnsurePersonRequest request;
   request.mutable_digests();

@@ -7,7 +7,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fettle import Fettle, Refused, new_id  # noqa: E402
+from fettle import Fettle, Refused, message, new_id  # noqa: E402
 
 
 class ReferralTest(unittest.TestCase):
@@ -133,6 +133,52 @@ class ReferralTest(unittest.TestCase):
         found = f.call("person.FindPersonByNhsNumber", {"nhs_number": {"text": "9990000077"}}, f.gp)
         self.assertEqual(found.person_id, survivor)
         self.refused("FAILED_PRECONDITION", "PERSON_MERGED", "referral.SubmitReferral", f.referral_request(holder), f.gp)
+
+    def test_8_a_detail_that_is_removed_is_gone_also_after_a_restart(self):
+        f = self.fettle
+        person = f.person(number="9990000093", born="1990-01-01")
+        points = [{"kind": kind, "value": {"text": text}, "rank": 1} for kind, text in (
+            ("CONTACT_KIND_TELEPHONE", "0113 496 0001"), ("CONTACT_KIND_EMAIL", "ada@example.org"))]
+        strict = {"person_id": person, "number_policy": "NUMBER_POLICY_STRICT"}
+        f.call("person.UpdatePerson", {**strict, "demographics": {
+            "address_lines": [{"text": "1 High Street"}], "profile": {"contact_points": points}}}, f.link_worker)
+        removed = {**strict, "removed": ["REMOVABLE_DETAIL_TELEPHONE", "REMOVABLE_DETAIL_ADDRESS"]}
+        refusal = self.refused("INVALID_ARGUMENT", "DETAIL_GIVEN_AND_REMOVED", "person.UpdatePerson",
+                               {**removed, "demographics": {"telephone": {"text": "0113 496 0002"}}}, f.link_worker)
+        self.assertEqual(refusal.violations, ["demographics.telephone"])
+        f.call("person.UpdatePerson", removed, f.link_worker)
+        for _ in range(2):
+            shown = f.call("person.GetPerson", {"person_id": person}, f.link_worker).demographics
+            self.assertFalse(shown.HasField("telephone") or shown.address_lines)
+            self.assertEqual([point.value.text for point in shown.profile.contact_points], ["ada@example.org"])
+            self.assertEqual(shown.email.text, "ada@example.org")
+            f.restart("person", signal.SIGKILL)
+        _, value = f.feed("person")[-1]
+        event = f.event_type("person").FromString(value)
+        self.assertEqual(list(event.person_updated.removed), [2, 4])
+        self.assertFalse(event.person_updated.HasField("demographics"))
+
+    def test_9_who_may_be_known_already_is_told_before_a_record_is_made(self):
+        f = self.fettle
+        like = {"first_name": {"text": "Mary-Ann"}, "family_name": {"text": "O'Neill"}, "birth_date": {"text": "1990-01-01"},
+                "postcode": {"text": "LS1 4AP"}}
+        known = f.call("person.EnsurePerson", {
+            "demographics": like, "number_policy": "NUMBER_POLICY_STRICT",
+            "nhs_number_status": "NHS_NUMBER_STATUS_TRACE_REQUIRED"}, f.link_worker).person_id
+        sought = {"demographics": {**like, "family_name": {"text": "ONEILL"}, "postcode": {"text": "ls14ap"}}}
+
+        def found():
+            answer = f.call("person.FindPossibleDuplicates", sought, f.link_worker)
+            return [duplicate.person_id for duplicate in answer.duplicates]
+
+        self.assertEqual(found(), [known])
+        access = message("fettle.journal.v1.AccessEvent").FromString(f.feed("person", "LOG_ACCESS")[-1][1])
+        self.assertEqual(access.access_recorded.method, "fettle.person.v1.PersonService.FindPossibleDuplicates")
+        self.assertEqual(list(access.header.subjects), [known])
+        self.refused("PERMISSION_DENIED", "ROLE_NOT_ALLOWED", "person.FindPossibleDuplicates", sought, f.gp)
+        # INV-139: a likeness would confirm the postcode.
+        f.call("person.RestrictPerson", {"person_id": known}, f.link_worker)
+        self.assertEqual(found(), [])
 
 
 if __name__ == "__main__":

@@ -485,26 +485,27 @@ test("contact details are changed, and nothing else is", async () => {
   const path = `/desk/referrals/${referrals.moved}`;
   const main = () => page.locator("main").innerText();
   const errors = () => page.locator("#error-summary li").allInnerTexts();
-  const value = (label) => page.getByLabel(label, { exact: true }).inputValue();
+  const field = (label) => page.getByLabel(label, { exact: true });
+  const value = (label) => field(label).inputValue();
   await visit(page, path);
   await enter(page, "Change contact details");
   assert.deepEqual(await Promise.all(["Telephone", "Email", "Address", "Postcode"].map(value)),
     ["0113 496 0001", "", "1 High Street\nOvertown", "LS1 1AA"]);
   await enter(page, "Record the details");
   assert.deepEqual(await errors(), ["Nothing is changed. Change what is not right any more"]);
-  await page.getByLabel("Telephone").fill("");
+  await field("Telephone").fill("");
   await type(page, "Email", "a".repeat(256));
   await enter(page, "Record the details");
-  assert.match(String(await errors()), /^The telephone number cannot be taken away/);
-  await page.getByLabel("Telephone").fill("0113 496 0009");
+  assert.match(String(await errors()), /^The telephone number is empty/);
+  await field("Telephone").fill("0113 496 0009");
   await enter(page, "Record the details");
   assert.match(String(await errors()), /^Email must be /);
-  await page.getByLabel("Email").fill("ada@example.org");
+  await field("Email").fill("ada@example.org");
 
   // Somebody else writes a new address meanwhile: it is seen, and stays.
   const colleague = await open("walter");
   await visit(colleague, `${path}/details`);
-  await colleague.getByLabel("Address").fill("2 Low Road");
+  await colleague.getByLabel("Address", { exact: true }).fill("2 Low Road");
   await enter(colleague, "Record the details");
   assert.equal(await said(colleague), "The contact details are changed");
   await enter(page, "Record the details");
@@ -519,11 +520,147 @@ test("contact details are changed, and nothing else is", async () => {
   const again = await page.request.post(`${url}${path}/details`, { form, maxRedirects: 0, headers: { Origin: url } });
   assert.equal(again.status(), 303, "the same form twice");
 
+  // What is no longer used is taken away; the second number becomes the first.
+  const gone = async (...details) => {
+    await visit(page, `${path}/details`);
+    for (const detail of details) await field(detail).press("Space");
+    await enter(page, "Record the details");
+    assert.equal(await said(page), "The contact details are changed");
+  };
+  await gone("The telephone number", "The address");
+  assert.match(await main(), /Telephone\s+0113 496 0002/);
+  assert.doesNotMatch(await main(), /0113 496 0009|Low Road|Other ways to reach/);
+  assert.match(await main(), /LS1 1AA/);
+  await gone("The telephone number", "The postcode");
+  assert.doesNotMatch(await main(), /0113 496 000[1-9]|LS1 1AA/);
+  assert.match(await main(), /ada@example\.org[^]*Communication: Large print/);
+
   await visit(page, `/desk/referrals/${referrals.restricted}/details`, 409);
   const forced = await page.request.post(`${url}/desk/referrals/${referrals.restricted}/details`,
     { form, maxRedirects: 0, headers: { Origin: url } });
   assert.equal(forced.status(), 409, "INV-139: what cannot be seen is not replaced");
   for (const each of [page, colleague]) await each.context().close();
+});
+
+// An open page is looked at again once a minute; the clock of its browser is the test's.
+describe("an open page shows what changed without a reload", () => {
+  const path = `/desk/referrals/${referrals.live}`;
+  const words = (page) => page.locator("[role=status]").innerText();
+  const quiet = () => new Promise((done) => setTimeout(done, 300));
+  // And until the page has seen it too, before its clock moves on.
+  const until = async (what, is) => {
+    for (let i = 0; i < 100; ++i) {
+      if (await is()) return quiet();
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    assert.fail(`not in five seconds: ${what}`);
+  };
+  const minute = (page) => page.clock.fastForward(61_000);
+
+  test("and what is done there is not taken away", async () => {
+    const page = await open("wendy");
+    const colleague = await open("walter");
+    await page.clock.install();
+    await visit(page, path);
+    await page.evaluate(() => { window.sameDocument = true; });
+    await colleague.goto(`${url}${path}/priority`);
+    await colleague.getByLabel("Urgent").press("Space");
+    await colleague.getByLabel("Why does it change?").fill("Has lost the flat");
+    await enter(colleague, "Change the priority");
+    await minute(page);
+    await until("the new priority", async () => (await steps(page, "Priority changed to urgent")) === 1);
+    assert.match(await words(page), /^Something changed here at \d\d:\d\d\.$/);
+    assert.ok(await page.evaluate(() => window.sameDocument));
+    await check(page);
+
+    // Whoever stands on a link of the list stays there, and hears that there is something new.
+    await visit(page, "/desk");
+    await page.getByRole("link", { name: "Ada Live" }).focus();
+    await colleague.goto(`${url}${path}/hand-over`);
+    await colleague.getByLabel("Who is in charge").fill("walter");
+    await colleague.getByLabel("What must the next one know?").fill("Rings at noon");
+    await enter(colleague, "Hand over");
+    assert.equal(await said(colleague), "The referral is handed over");
+    await minute(page);
+    await until("something new", async () => /when you leave this part/.test(await words(page)));
+    assert.ok((await focused(page)).includes("Ada Live"));
+    await check(page);
+    await page.locator("h1").click();
+    await page.clock.fastForward(4_000);
+    await until("the list without Ada Live", async () => (await page.getByRole("link", { name: "Ada Live" }).count()) === 0);
+    assert.match(await words(page), /^Something changed here at /);
+    await check(page);
+    for (const each of [page, colleague]) await each.context().close();
+  });
+
+  test("only while somebody is there, and not for ever", async () => {
+    const page = await open("walter");
+    await page.clock.install();
+    await visit(page, "/desk");
+    const answers = [];
+    let failures = 0;
+    page.on("response", (answer) => answers.push(answer.status()));
+    const show = (state) => page.evaluate((value) => {
+      Object.defineProperty(document, "visibilityState", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+    await minute(page);
+    await until("a look", () => answers.length === 1);
+    assert.deepEqual(answers, [304], "nothing changed");
+    assert.equal(await words(page), "");
+
+    await show("hidden");
+    await minute(page);
+    await minute(page);
+    await quiet();
+    assert.equal(answers.length, 1, "nobody sees it");
+    await show("visible");
+    await page.clock.fastForward(1_000);
+    await until("a look on the way back", () => answers.length === 2);
+    await page.clock.fastForward(11 * 60_000);
+    await quiet();
+    assert.equal(answers.length, 2, "nobody has touched it");
+    await page.keyboard.press("Shift");
+    await page.clock.fastForward(1_000);
+    await until("a look at whoever comes back", () => answers.length === 3);
+
+    await page.route("**/desk", (route) => {
+      ++failures;
+      return route.abort();
+    });
+    await minute(page);
+    await until("a look that fails", () => failures === 1);
+    await minute(page);
+    await quiet();
+    assert.equal(failures, 1, "the pause is twice as long");
+    await minute(page);
+    await until("the next look", () => failures === 2);
+    await page.unroute("**/desk");
+
+    await page.context().clearCookies();
+    await page.keyboard.press("Shift");
+    await page.clock.fastForward(5 * 60_000);
+    await until("the end of the session", () => answers.at(-1) === 401);
+    await until("that it is said", async () => /not shown here any more/.test(await words(page)));
+    const before = answers.length;
+    await page.keyboard.press("Shift");
+    await page.clock.fastForward(5 * 60_000);
+    await quiet();
+    assert.equal(answers.length, before);
+    await check(page);
+    await page.context().close();
+  });
+
+  test("and without JavaScript it is the same page", async () => {
+    const shown = [];
+    for (const javaScriptEnabled of [true, false]) {
+      const page = await open("wendy", { javaScriptEnabled });
+      await page.goto(url + path);
+      shown.push((await page.locator("main").innerText()).trim());
+      await page.context().close();
+    }
+    assert.equal(shown[0], shown[1]);
+  });
 });
 
 // The form of a referral of one Ada, with more in some of its fields.
@@ -568,20 +705,29 @@ test("whoever may be known already is offered, and nothing is put together", asy
   const post = (fields) => page.request.post(`${url}/desk/new`, { form: fields, maxRedirects: 0, headers: { Origin: url } });
   const again = await post(form);
   assert.equal(again.headers().location, `${first}?done=new`, "the same form twice");
-  const other = await post({ ...form, "same-person": "new" });
-  assert.equal(other.status(), 409, "one form, one referral");
   const stranger = await post({ ...form, "same-person": "11111111-1111-4111-8111-111111111111" });
   assert.equal(stranger.status(), 400, "somebody who was not offered");
 
-  // A twin. The record of the first time is there too.
+  // A twin. Whoever chose somebody who was known left no spare record behind.
   await ask();
-  const both = await people();
-  assert.equal(both.length, 3);
+  assert.deepEqual(await people(), offered);
   await choose(page, "Is it one of these people?", "No, it is somebody else");
   await enter(page, "Send the referral");
   assert.equal(await said(page), "The referral is sent");
   assert.doesNotMatch(await main(), /NHS number/);
   assert.notEqual(new URL(page.url()).pathname, first);
+  await ask();
+  assert.equal((await people()).length, 3, "both twins");
+  const other = await post({ ...form, "same-person": "new" });
+  assert.equal(other.status(), 409, "one form, one referral");
+
+  // Nobody is like this: the form that is sent twice does not ask about the record that it made.
+  await visit(page, "/desk/new");
+  await fillReferral(page, [["Family name", "Single"], ["Postcode", "ls1 1ab"]]);
+  const single = await bodyOf(page);
+  await page.getByRole("button", { name: "Send the referral" }).dblclick();
+  await page.getByText("The referral is sent").waitFor();
+  assert.equal((await post(single)).headers().location, `${new URL(page.url()).pathname}?done=new`);
 
   // Who is known here is not told to a practice.
   const gp = await open("gp");

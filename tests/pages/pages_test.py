@@ -64,6 +64,7 @@ def world(fettle):
              "wrong": people.accept(people.refer("Ada", "Wrong"), "wendy"),
              "meanwhile": people.accept(people.refer("Ada", "Meanwhile"), "wendy"),
              "forged": people.accept(people.refer("Ada", "Forged"), "wendy"),
+             "live": people.accept(people.refer("Ada", "Live"), "wendy"),
              "asked": people.refer("Ada", "Asked"),
              "untold": people.accept(people.refer_by_message("Ada", "Untold")),
              "risky": people.refer("Ada", "Risky", {"risks": risks, "priority": "PRIORITY_URGENT"})}

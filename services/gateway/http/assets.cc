@@ -9,6 +9,9 @@
 #include "absl/strings/str_cat.h"
 
 namespace fettle::gateway {
+
+extern const char kLiveScript[];
+
 namespace {
 
 constexpr size_t kFilesMax = 500;
@@ -38,8 +41,11 @@ absl::Status Wrong(const std::string& directory, std::string_view what) {
 
 }  // namespace
 
+Assets::Assets() { files_[kLiveScriptName] = {TypeOf(".js"), kLiveScript}; }
+
 absl::StatusOr<Assets> Assets::Load(const std::string& directory) {
   Assets assets;
+  const size_t ours = assets.files_.size();
   size_t total = 0;
   std::error_code error;
   std::filesystem::recursive_directory_iterator at(directory, error);
@@ -56,7 +62,7 @@ absl::StatusOr<Assets> Assets::Load(const std::string& directory) {
     }
   }
   if (error) return Wrong(directory, error.message());
-  if (assets.files_.empty()) return Wrong(directory, "no assets in it");
+  if (assets.files_.size() == ours) return Wrong(directory, "no assets in it");
   return assets;
 }
 

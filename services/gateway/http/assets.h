@@ -1,5 +1,5 @@
-// Files that pages are made of: read at start, served from memory, so that no path of a request
-// ever reaches the file system.
+// Files that pages are made of: our own script, and what is read at start. Served from memory, so
+// that no path of a request ever reaches the file system.
 #ifndef FETTLE_SERVICES_GATEWAY_HTTP_ASSETS_H_
 #define FETTLE_SERVICES_GATEWAY_HTTP_ASSETS_H_
 
@@ -13,10 +13,13 @@
 namespace fettle::gateway {
 
 inline constexpr char kAssetsPath[] = "/assets/";
+// Below it: shows what changed on an open page (live.js).
+inline constexpr char kLiveScriptName[] = "fettle-live.js";
 
 class Assets {
  public:
-  Assets() = default;
+  // The script alone.
+  Assets();
   // Every .css, .js, .svg, .png, .ico, .woff2, .webmanifest below a directory. INVALID_ARGUMENT,
   // naming it: no directory, none of these in it, more than 500 or more than 16 MB.
   static absl::StatusOr<Assets> Load(const std::string& directory);

@@ -1,5 +1,5 @@
-// The form of how to reach the person. It sends what was changed and nothing else: the registry
-// keeps the rest as it is.
+// The form of how to reach the person. It sends what was changed or is no longer used, and nothing
+// else: the registry keeps the rest as it is.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -13,29 +13,38 @@ namespace {
 namespace pv1 = person::v1;
 using google::protobuf::Message;
 
+using Points = google::protobuf::RepeatedPtrField<pv1::ContactPoint>;
+
+// The details that are no longer used.
+constexpr char kGone[] = "gone";
+
 struct Detail {
   const char* name;
-  const char* what;  // inside a sentence
+  const char* what;  // at the beginning of a sentence
+  pv1::RemovableDetail detail;
   std::string (*shown)(const pv1::Demographics& who);
   void (*set)(const std::string& typed, pv1::Demographics& who);
+  // Where it stands in the list of ways to reach the person.
+  pv1::ContactKind kind = pv1::CONTACT_KIND_UNSPECIFIED;
 };
 
 const Detail kDetails[] = {
-    {"preferred", "The name to be called by",
+    {"preferred", "The name to be called by", pv1::REMOVABLE_DETAIL_PREFERRED_NAME,
      [](const pv1::Demographics& who) { return who.profile().preferred_name().text(); },
      [](const std::string& typed, pv1::Demographics& who) {
        who.mutable_profile()->mutable_preferred_name()->set_text(typed);
      }},
-    {"telephone", "The telephone number",
+    {"telephone", "The telephone number", pv1::REMOVABLE_DETAIL_TELEPHONE,
      [](const pv1::Demographics& who) { return who.telephone().text(); },
      [](const std::string& typed, pv1::Demographics& who) {
        who.mutable_telephone()->set_text(typed);
-     }},
-    {"email", "The email address", [](const pv1::Demographics& who) { return who.email().text(); },
-     [](const std::string& typed, pv1::Demographics& who) {
-       who.mutable_email()->set_text(typed);
-     }},
-    {"address", "The address",
+     },
+     pv1::CONTACT_KIND_TELEPHONE},
+    {"email", "The email address", pv1::REMOVABLE_DETAIL_EMAIL,
+     [](const pv1::Demographics& who) { return who.email().text(); },
+     [](const std::string& typed, pv1::Demographics& who) { who.mutable_email()->set_text(typed); },
+     pv1::CONTACT_KIND_EMAIL},
+    {"address", "The address", pv1::REMOVABLE_DETAIL_ADDRESS,
      [](const pv1::Demographics& who) {
        std::string lines;
        for (const auto& line : who.address_lines()) {
@@ -46,7 +55,8 @@ const Detail kDetails[] = {
      [](const std::string& typed, pv1::Demographics& who) {
        AddLines(typed, *who.mutable_address_lines());
      }},
-    {"postcode", "The postcode", [](const pv1::Demographics& who) { return who.postcode().text(); },
+    {"postcode", "The postcode", pv1::REMOVABLE_DETAIL_POSTCODE,
+     [](const pv1::Demographics& who) { return who.postcode().text(); },
      [](const std::string& typed, pv1::Demographics& who) {
        who.mutable_postcode()->set_text(typed);
      }},
@@ -59,7 +69,11 @@ bool IsChanged(const Detail& detail, const FormValues& values) {
   return values.Get(detail.name) != values.Get(ShownName(detail));
 }
 
-std::vector<Field> ContactFields() {
+bool IsGone(const Detail& detail, const FormValues& values) {
+  return values.Has(kGone, detail.name);
+}
+
+std::vector<Field> ContactFields(const referral::v1::Referral&, const FormValues& values) {
   std::vector<Field> fields = {{.kind = FieldKind::kText,
                                 .name = "preferred",
                                 .path = "demographics.profile.preferred_name",
@@ -75,41 +89,81 @@ std::vector<Field> ContactFields() {
                                 .path = "demographics.email",
                                 .label = "Email",
                                 .hint = "The address to try first."},
-                               {.kind = FieldKind::kWords,
-                                .name = "address",
-                                .path = "demographics.address_lines",
-                                .label = "Address",
-                                .hint = "5 lines of 35 characters at most, without the postcode."},
-                               {.kind = FieldKind::kText,
-                                .name = "postcode",
-                                .path = "demographics.postcode",
-                                .label = "Postcode",
-                                .is_short = true}};
+                               AddressField(),
+                               PostcodeField()};
+  Field gone = {.kind = FieldKind::kCheckboxes,
+                .name = kGone,
+                .path = "removed",
+                .label = "What is no longer used?",
+                .hint =
+                    "It is taken away. If there is another number or email address, it becomes "
+                    "the one to try first."};
+  for (const Detail& detail : kDetails) {
+    if (values.Get(ShownName(detail)).empty()) continue;
+    gone.options.push_back({detail.name, detail.what});
+  }
+  if (!gone.options.empty()) fields.push_back(std::move(gone));
   for (const Detail& detail : kDetails) {
     fields.push_back({.kind = FieldKind::kHidden, .name = ShownName(detail)});
   }
   return fields;
 }
 
-// What nobody typed follows the record; what was typed stays.
+// What nobody typed follows the record; what was typed stays. What is there now was not what
+// somebody meant who took away what was there then.
 void FollowRecord(const WorkContext& context, FormValues& values) {
   const pv1::Demographics& who = context.person->demographics();
+  std::vector<std::string> gone;
   for (const Detail& detail : kDetails) {
     const bool is_typed = IsChanged(detail, values);
-    values.Set(ShownName(detail), detail.shown(who));
-    if (!is_typed) values.Set(detail.name, detail.shown(who));
+    const std::string shown = detail.shown(who);
+    if (IsGone(detail, values) && values.Get(ShownName(detail)) == shown) {
+      gone.push_back(detail.name);
+    }
+    values.Set(ShownName(detail), shown);
+    if (!is_typed) values.Set(detail.name, shown);
   }
+  values.Set(kGone, "");
+  for (std::string& name : gone) values.Add(kGone, std::move(name));
 }
 
-// The list of ways to reach the person is sent whole, with the first of the kind replaced; empty
-// when there is none of the kind to replace.
-void ReplaceFirst(pv1::ContactKind kind, const common::v1::SealedText& value,
-                  const pv1::Profile& known, pv1::Profile& changed) {
-  const auto is_of_kind = [&](const pv1::ContactPoint& point) { return point.kind() == kind; };
-  if (value.text().empty() || std::ranges::none_of(known.contact_points(), is_of_kind)) return;
-  auto& points = *changed.mutable_contact_points();
-  if (points.empty()) points = known.contact_points();
-  *std::ranges::find_if(points, is_of_kind)->mutable_value() = value;
+// Replaces the first of the kind; false when there is none to replace.
+bool ReplaceFirst(Points& points, pv1::ContactKind kind, const std::string& value) {
+  const auto first = std::ranges::find(points, kind, &pv1::ContactPoint::kind);
+  if (first == points.end()) return false;
+  first->mutable_value()->set_text(value);
+  return true;
+}
+
+// Takes a value out; false when none of the kind is left.
+bool TakeOut(Points& points, pv1::ContactKind kind, const std::string& value) {
+  points.erase(std::remove_if(points.begin(), points.end(),
+                              [&](const pv1::ContactPoint& point) {
+                                return point.kind() == kind && point.value().text() == value;
+                              }),
+               points.end());
+  return std::ranges::find(points, kind, &pv1::ContactPoint::kind) != points.end();
+}
+
+// The list of ways to reach the person is sent whole, and only when something in it changes. The
+// registry takes the first of a kind for the one to try first.
+void SetPoints(const FormValues& values, const pv1::Profile& known,
+               pv1::UpdatePersonRequest& request) {
+  Points points = known.contact_points();
+  bool is_other = false;
+  for (const Detail& detail : kDetails) {
+    if (detail.kind == pv1::CONTACT_KIND_UNSPECIFIED) continue;
+    if (IsGone(detail, values)) {
+      const bool is_next = TakeOut(points, detail.kind, values.Get(ShownName(detail)));
+      if (!is_next) request.add_removed(detail.detail);
+      is_other = is_other || is_next;
+    } else if (IsChanged(detail, values)) {
+      is_other = ReplaceFirst(points, detail.kind, values.Get(detail.name)) || is_other;
+    }
+  }
+  if (is_other) {
+    *request.mutable_demographics()->mutable_profile()->mutable_contact_points() = points;
+  }
 }
 
 std::unique_ptr<Message> ContactDetailsOf(const FormValues& values, const WorkContext& context,
@@ -117,28 +171,30 @@ std::unique_ptr<Message> ContactDetailsOf(const FormValues& values, const WorkCo
   auto request = std::make_unique<pv1::UpdatePersonRequest>();
   request->set_number_policy(pv1::NUMBER_POLICY_STRICT);
   request->set_correlation_id(context.referral.correlation_id());
-  pv1::Demographics& changed = *request->mutable_demographics();
   bool is_any = false;
   for (const Detail& detail : kDetails) {
-    if (!IsChanged(detail, values)) continue;
-    is_any = true;
+    const bool is_gone = IsGone(detail, values), is_changed = IsChanged(detail, values);
+    is_any = is_any || is_gone || is_changed;
     const std::string typed = values.Get(detail.name);
-    // An empty text is to the registry what was not given.
-    if (typed.empty()) {
+    if (is_gone && is_changed && !typed.empty()) {
+      errors.push_back(
+          {detail.name,
+           absl::StrCat(detail.what,
+                        " is changed and selected as no longer used. Undo one of the two")});
+    } else if (is_gone) {
+      if (detail.kind == pv1::CONTACT_KIND_UNSPECIFIED) request->add_removed(detail.detail);
+    } else if (is_changed && typed.empty()) {
+      // A slip of the key would take it away.
       errors.push_back({detail.name, absl::StrCat(detail.what,
-                                                  " cannot be taken away. Enter the new one, or "
-                                                  "what was there before")});
-    } else {
-      detail.set(typed, changed);
+                                                  " is empty. Enter it, or select below that it "
+                                                  "is no longer used")});
+    } else if (is_changed) {
+      detail.set(typed, *request->mutable_demographics());
     }
   }
   if (!is_any) errors.push_back({"", "Nothing is changed. Change what is not right any more"});
-  if (context.person != nullptr) {
-    const pv1::Profile& known = context.person->demographics().profile();
-    pv1::Profile points;
-    ReplaceFirst(pv1::CONTACT_KIND_TELEPHONE, changed.telephone(), known, points);
-    ReplaceFirst(pv1::CONTACT_KIND_EMAIL, changed.email(), known, points);
-    if (points.contact_points_size() > 0) changed.mutable_profile()->MergeFrom(points);
+  if (context.person != nullptr && errors.empty()) {
+    SetPoints(values, context.person->demographics().profile(), *request);
   }
   return request;
 }
@@ -151,7 +207,7 @@ WorkForm ContactDetailsForm() {
           .lead = "How to reach the person. Everybody who works with them sees it.",
           .button = "Record the details",
           .done = "The contact details are changed",
-          .fields = ContactFields(),
+          .fields_of = ContactFields,
           .checks_version = true,
           .is_of_person = true,
           .fits =

@@ -2,14 +2,18 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "libs/base/text.h"
+#include "libs/crypto/digest.h"
+
 namespace fettle::gateway {
 namespace {
 
 // Nothing from elsewhere is loaded or asked: not the fonts that the design system would fetch, no
 // script beside ours, no frame around us.
 constexpr char kContentSecurityPolicy[] =
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'";
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 constexpr Literal kHead = R"(<!DOCTYPE html>
 <html lang="en-GB">
@@ -18,7 +22,10 @@ constexpr Literal kHead = R"(<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <link rel="icon" href="/assets/assets/images/favicon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/nhsuk-frontend.min.css">
-<title>)";
+)";
+
+constexpr Literal kScript = R"(<script src="/assets/fettle-live.js" defer></script>
+)";
 
 constexpr Literal kHeader = R"( - Fettle</title>
 </head>
@@ -58,6 +65,11 @@ constexpr struct {
     {"/desk", "My people"}, {"/desk/triage", "Triage"},          {"/desk/pool", "Waiting list"},
     {"/desk/new", "Refer"}, {"/desk/messages", "Not delivered"},
 };
+
+constexpr size_t kVersionBytes = 16;
+
+// Weak: what a form carries beside what is shown differs from one answer to the next.
+std::string Tag(std::string_view version) { return base::Concat("W/\"", version, "\""); }
 
 void AddAccount(Html& html, const Viewer* viewer) {
   if (viewer == nullptr) {
@@ -131,7 +143,7 @@ Html& Html::Words(std::string_view text) {
 
 http::Response Page(int status, std::string_view title, Html body, const Frame& frame) {
   Html html;
-  html.Raw(kHead);
+  html.Raw(kHead).RawIf(!frame.live_version.empty(), kScript).Raw("<title>");
   if (frame.has_errors) html.Raw("Error: ");
   html.Text(title).Raw(kHeader);
   AddAccount(html, frame.viewer);
@@ -152,7 +164,39 @@ http::Response Page(int status, std::string_view title, Html body, const Frame& 
   response.headers = {{"Content-Security-Policy", kContentSecurityPolicy},
                       {"Referrer-Policy", "same-origin"},
                       {"Cache-Control", "no-store"}};
+  if (!frame.live_version.empty()) response.headers.emplace_back("ETag", Tag(frame.live_version));
   return response;
+}
+
+void AddLive(Html& html, const Html& part, std::string_view version, int seconds) {
+  html.Raw("<div data-live=\"")
+      .Text(absl::StrCat(seconds))
+      .Raw("\" data-live-version=\"")
+      .Text(version)
+      .Raw("\">\n")
+      .Add(part)
+      .Raw("</div>\n");
+}
+
+std::string LiveVersion(std::string_view shown) {
+  return crypto::Hex(crypto::Sha256(shown).substr(0, kVersionBytes));
+}
+
+bool IsShown(const http::Request& request, std::string_view version) {
+  return request.Header("if-none-match").value_or("") == Tag(version);
+}
+
+http::Response NothingNew(std::string_view version) {
+  return {304, "", "", {{"ETag", Tag(version)}, {"Cache-Control", "no-store"}}};
+}
+
+http::Response UnlessShown(const http::Request& request, http::Response page) {
+  const auto tag =
+      std::ranges::find(page.headers, "ETag", &std::pair<std::string, std::string>::first);
+  const bool is_shown = page.status == 200 && tag != page.headers.end() &&
+                        request.Header("if-none-match") == tag->second;
+  if (!is_shown) return page;
+  return {304, "", "", {*tag, {"Cache-Control", "no-store"}}};
 }
 
 }  // namespace fettle::gateway

@@ -52,6 +52,7 @@ class Html {
   Html& Words(std::string_view text);
 
   bool empty() const { return text_.empty(); }
+  std::string_view text() const { return text_; }
   std::string Take() { return std::move(text_); }
 
  private:
@@ -77,9 +78,31 @@ struct Frame {
   std::string_view back_text = {};
   // A form came back: the title says so, because it is read first.
   bool has_errors = false;
+  // Of the part that shows what changed while the page is open (AddLive); none when empty.
+  std::string_view live_version = {};
 };
 
-// Nobody keeps a page (no-store), and it loads nothing from elsewhere.
+// Between two looks at an open page. Each is a read of people's records that is recorded, and a
+// worker has such a page open all day: once a minute is soon enough for what people do, and makes
+// no more records in an hour than opening a page a minute does.
+inline constexpr int kLiveSeconds = 60;
+// Of a page that shows nobody's data and costs nothing to make.
+inline constexpr int kLiveFiguresSeconds = 10;
+
+// Marks a part of a page that the script keeps as the server would show it now (live.js). A page
+// has one at most. Nothing is different without the script.
+void AddLive(Html& html, const Html& part, std::string_view version, int seconds = kLiveSeconds);
+// Tells one state of a part from another.
+std::string LiveVersion(std::string_view shown);
+// The browser shows that version already.
+bool IsShown(const http::Request& request, std::string_view version);
+// What is answered then.
+http::Response NothingNew(std::string_view version);
+// The page, unless the browser shows its live part already.
+http::Response UnlessShown(const http::Request& request, http::Response page);
+
+// Nobody keeps a page (no-store), and it loads nothing from elsewhere. One with a live part has its
+// version as ETag.
 http::Response Page(int status, std::string_view title, Html body, const Frame& frame = {});
 
 }  // namespace fettle::gateway

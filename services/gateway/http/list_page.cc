@@ -70,25 +70,11 @@ void AddPages(Html& html, const WorkList& list, const WorkPlace& place) {
   html.Raw("</ul></nav>\n");
 }
 
-}  // namespace
-
-void SortSoonestDueFirst(std::vector<rv1::Referral>& referrals) {
-  const auto key = [](const rv1::Referral& referral) {
-    return std::tuple(
-        referral.has_due_time() ? TimeOf(referral.due_time()) : absl::InfiniteFuture(),
-        std::string_view(referral.referral_id()));
-  };
-  std::ranges::sort(referrals, {}, key);
-}
-
-http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& rows,
-                            const WorkPlace& place, const Viewer& viewer, absl::Time now) {
+// What changes.
+Html ListPart(const WorkList& list, const std::vector<WorkRow>& rows, const WorkPlace& place,
+              absl::Time now) {
   Html html;
-  html.Raw("<h1 class=\"nhsuk-heading-l\">").Text(list.title).Raw("</h1>\n");
-  if (rows.empty()) {
-    html.Paragraph(list.none);
-    return Page(200, list.title, std::move(html), {.viewer = &viewer, .current = list.path});
-  }
+  if (rows.empty()) return html.Paragraph(list.none);
   html.Paragraph(
       absl::StrCat(place.people, place.people == 1 ? " person. " : " people. ", list.lead));
   if (place.is_cut) {
@@ -112,7 +98,45 @@ http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& ro
   for (const WorkRow& row : rows) AddRow(html, row, now);
   html.Raw("</tbody></table>\n");
   AddPages(html, list, place);
-  return Page(200, list.title, std::move(html), {.viewer = &viewer, .current = list.path});
+  return html;
+}
+
+}  // namespace
+
+void SortSoonestDueFirst(std::vector<rv1::Referral>& referrals) {
+  const auto key = [](const rv1::Referral& referral) {
+    return std::tuple(
+        referral.has_due_time() ? TimeOf(referral.due_time()) : absl::InfiniteFuture(),
+        std::string_view(referral.referral_id()));
+  };
+  std::ranges::sort(referrals, {}, key);
+}
+
+std::string WorkListVersion(const WorkList& list, const std::vector<WorkRow>& rows,
+                            const WorkPlace& place, absl::Time now) {
+  std::vector<WorkRow> nameless = rows;
+  for (WorkRow& row : nameless) row.name = row.referral.person_id();
+  return LiveVersion(ListPart(list, nameless, place, now).text());
+}
+
+http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& rows,
+                            const WorkPlace& place, const Viewer& viewer, absl::Time now) {
+  Html html;
+  html.Raw("<h1 class=\"nhsuk-heading-l\">").Text(list.title).Raw("</h1>\n");
+  const Html part = ListPart(list, rows, place, now);
+  std::string version;
+  if (list.is_live) {
+    version = WorkListVersion(list, rows, place, now);
+    // The next look asks for the names that are not to be had now.
+    if (std::ranges::any_of(rows, [](const WorkRow& row) { return row.name.empty(); })) {
+      version += "-nameless";
+    }
+    AddLive(html, part, version);
+  } else {
+    html.Add(part);
+  }
+  return Page(200, list.title, std::move(html),
+              {.viewer = &viewer, .current = list.path, .live_version = version});
 }
 
 }  // namespace fettle::gateway

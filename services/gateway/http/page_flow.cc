@@ -141,7 +141,7 @@ http::Task<http::Response> PageFlow::Start(std::shared_ptr<const http::Request> 
   bool ask = false;
   while (!ask) {
     const std::optional<http::Response> kept = KeptStart(ask);
-    if (kept.has_value()) co_return *kept;
+    if (kept.has_value()) co_return UnlessShown(*request, *kept);
     if (ask) break;
     // The first page of all is being made.
     if (absl::Now() >= latest) co_return NoFigures();
@@ -156,7 +156,7 @@ http::Task<http::Response> PageFlow::Start(std::shared_ptr<const http::Request> 
   absl::MutexLock lock(&mutex_);
   start_ = page;
   start_until_ = absl::Now() + parts_.figures_age_max;
-  co_return page;
+  co_return UnlessShown(*request, page);
 }
 
 http::Task<http::Response> PageFlow::MakeStart(std::shared_ptr<const http::Request> request) {

@@ -6,18 +6,18 @@ namespace fettle::gateway {
 
 http::Response StartPage(const std::vector<Figure>& figures, std::string_view as_of,
                          std::string_view problem) {
-  Html html;
+  Html html, part;
   html.Raw("<h1 class=\"nhsuk-heading-xl\">Personalised care in this region</h1>\n");
   if (!problem.empty()) {
-    html.Raw("<div class=\"nhsuk-inset-text\" role=\"status\"><p>")
+    part.Raw("<div class=\"nhsuk-inset-text\" role=\"status\"><p>")
         .Text(problem)
         .Raw("</p></div>\n");
   } else {
-    html.Raw("<p class=\"nhsuk-lede-text\">").Text(as_of).Raw("</p>\n");
+    part.Raw("<p class=\"nhsuk-lede-text\">").Text(as_of).Raw("</p>\n");
   }
-  html.Raw("<ul class=\"nhsuk-grid-row nhsuk-card-group\">\n");
+  part.Raw("<ul class=\"nhsuk-grid-row nhsuk-card-group\">\n");
   for (const Figure& figure : figures) {
-    html.Raw("<li class=\"nhsuk-grid-column-one-third nhsuk-card-group__item\">")
+    part.Raw("<li class=\"nhsuk-grid-column-one-third nhsuk-card-group__item\">")
         .Raw("<div class=\"nhsuk-card\"><div class=\"nhsuk-card__content\">")
         .Raw("<h2 class=\"nhsuk-card__heading nhsuk-heading-s\">")
         .Text(figure.label)
@@ -27,7 +27,10 @@ http::Response StartPage(const std::vector<Figure>& figures, std::string_view as
         .Text(figure.explanation)
         .Raw("</p></div></div></li>\n");
   }
-  html.Raw("</ul>\n").Raw(R"(<h2>Your work</h2>
+  part.Raw("</ul>\n");
+  const std::string version = LiveVersion(part.text());
+  AddLive(html, part, version, kLiveFiguresSeconds);
+  html.Raw(R"(<h2>Your work</h2>
 <p>People in your charge, triage, and the waiting list of your organisation. You need to sign in to see them.</p>
 <p><a class="nhsuk-button" href="/desk" draggable="false">Go to your work</a></p>
 <h2>Follow a journey</h2>
@@ -44,7 +47,7 @@ sign in to see it.</p>
 <p>Referrals of the Booking and Referral Standard (FHIR R4) come in at <code>POST /FHIR/R4/$process-message</code>.
 <a href="/FHIR/R4/metadata">The capability statement</a> says what is taken.</p>
 )");
-  return Page(200, "Personalised care in this region", std::move(html));
+  return Page(200, "Personalised care in this region", std::move(html), {.live_version = version});
 }
 
 http::Response JourneyPage(std::string_view correlation_id, const std::vector<JourneyStep>& steps) {

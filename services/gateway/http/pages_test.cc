@@ -4,6 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/gateway/http/assets.h"
 
 namespace fettle::gateway {
 namespace {
@@ -31,6 +32,36 @@ TEST(Pages, LoadNothingFromElsewhere) {
                                         &std::pair<std::string, std::string>::first);
   ASSERT_NE(policy, page.headers.end());
   EXPECT_THAT(policy->second, HasSubstr("default-src 'none'"));
+}
+
+// What a browser shows already is not sent again, and what it does not show is.
+TEST(Pages, ALivePartThatIsShownIsNotSentAgain) {
+  const http::Response page = StartPage({{"People referred", "1,204", ""}}, "", "");
+  EXPECT_THAT(page.body, HasSubstr("<script src=\"/assets/fettle-live.js\" defer></script>"));
+  const auto tag =
+      std::ranges::find(page.headers, "ETag", &std::pair<std::string, std::string>::first);
+  ASSERT_NE(tag, page.headers.end());
+  const std::string version = tag->second.substr(3, tag->second.size() - 4);
+  EXPECT_THAT(page.body, HasSubstr("data-live=\"10\" data-live-version=\"" + version + "\""));
+  const http::Request request{"GET", "/", {{"If-None-Match", tag->second}}, ""};
+  const http::Response shown = UnlessShown(request, page);
+  EXPECT_EQ(shown.status, 304);
+  EXPECT_EQ(shown.body, "");
+  EXPECT_TRUE(IsShown(request, version));
+  for (const http::Response& other : {StartPage({{"People referred", "1,205", ""}}, "", ""),
+                                      SignInPage(401, "", "/"), ProblemPage(200, "", "")}) {
+    EXPECT_NE(UnlessShown(request, other).status, 304);
+  }
+  EXPECT_EQ(UnlessShown({"GET", "/", {}, ""}, page).status, 200);
+  EXPECT_THAT(SignInPage(401, "", "").body, Not(HasSubstr("<script")));
+}
+
+TEST(Assets, TheScriptOfThePagesIsThereWithoutFiles) {
+  const http::Response script = Assets().Get(kLiveScriptName);
+  EXPECT_EQ(script.status, 200);
+  EXPECT_EQ(script.content_type, "text/javascript; charset=utf-8");
+  EXPECT_THAT(script.body, HasSubstr("data-live"));
+  EXPECT_EQ(Assets().Get("other.js").status, 404);
 }
 
 TEST(Pages, ShowFiguresAndSteps) {

@@ -283,15 +283,11 @@ void AddUndelivered(Html& html, const rv1::Referral& referral, const Undelivered
   AddWarning(html, absl::StrCat(told.partner_organisation(), " could not be told"), words);
 }
 
-}  // namespace
-
-http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonResponse* person,
-                            const std::vector<Undelivered>& undelivered, std::string_view done,
-                            const Viewer& viewer, absl::Time now) {
-  const std::string name =
-      person == nullptr ? "Name not to be had now" : NameOf(person->demographics());
+// All but what was just recorded.
+Html ReferralPart(const rv1::Referral& referral, const pv1::GetPersonResponse* person,
+                  const std::vector<Undelivered>& undelivered, std::string_view name,
+                  const Viewer& viewer, absl::Time now) {
   Html html;
-  AddDone(html, done);
   html.Raw("<h1 class=\"nhsuk-heading-l\">").Text(name).Raw("</h1>\n<p>");
   AddStatus(html, referral.status());
   AddUrgency(html, referral);
@@ -307,9 +303,32 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
   AddReferral(html, referral, now);
   AddTimeline(html, referral);
   html.Raw("</div>\n</div>\n");
+  return html;
+}
+
+}  // namespace
+
+http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonResponse* person,
+                            const std::vector<Undelivered>& undelivered, std::string_view done,
+                            const Viewer& viewer, absl::Time now) {
+  const std::string name =
+      person == nullptr ? "Name not to be had now" : NameOf(person->demographics());
+  const Html part = ReferralPart(referral, person, undelivered, name, viewer, now);
+  // The ids of forms are new each time.
+  std::vector<Undelivered> same = undelivered;
+  for (Undelivered& message : same) message.request_id.clear();
+  const std::string version =
+      LiveVersion(ReferralPart(referral, person, same, name, viewer, now).text());
+  Html html;
+  AddDone(html, done);
+  AddLive(html, part, version);
   const auto [path, text] = ListOf(referral, viewer);
   return Page(200, name, std::move(html),
-              {.viewer = &viewer, .current = path, .back_path = path, .back_text = text});
+              {.viewer = &viewer,
+               .current = path,
+               .back_path = path,
+               .back_text = text,
+               .live_version = version});
 }
 
 }  // namespace fettle::gateway

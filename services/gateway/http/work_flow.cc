@@ -43,15 +43,18 @@ constexpr WorkList kMine = {
     .path = "/desk",
     .title = "My people",
     .lead = "What is due first stands first.",
-    .none = "Nobody is in your charge. Take somebody from the waiting list."};
+    .none = "Nobody is in your charge. Take somebody from the waiting list.",
+    .is_live = true};
 constexpr WorkList kTriage = {.path = "/desk/triage",
                               .title = "Triage",
                               .lead = "Referrals to your organisation that nobody has decided on.",
-                              .none = "No referral waits for a decision."};
+                              .none = "No referral waits for a decision.",
+                              .is_live = true};
 constexpr WorkList kPool = {.path = "/desk/pool",
                             .title = "Waiting list",
                             .lead = "Accepted referrals that nobody is in charge of.",
-                            .none = "Nobody waits for a worker."};
+                            .none = "Nobody waits for a worker.",
+                            .is_live = true};
 
 constexpr WorkList kMessages = {
     .path = "/desk/messages",
@@ -196,7 +199,8 @@ std::string BytesOf(const grpc::ByteBuffer& buffer) {
 WorkFlow::WorkFlow(Parts parts)
     : parts_(std::move(parts)),
       referral_(rv1::ReferralService::NewStub(parts_.referral)),
-      person_(pv1::PersonService::NewStub(parts_.person)) {}
+      person_(pv1::PersonService::NewStub(parts_.person)),
+      operations_(journal::v1::JournalService::NewStub(parts_.person)) {}
 
 http::Task<http::Response> WorkFlow::Handle(std::shared_ptr<const http::Request> request) {
   const std::string token = TokenOf(*request);
@@ -228,7 +232,7 @@ http::Task<http::Response> WorkFlow::Handle(std::shared_ptr<const http::Request>
     page = co_await Route(session);
     is_ours = !page.ok() && base::ReasonOf(page.status()) == "PAGE_NOT_FOUND";
   }
-  if (page.ok()) co_return *page;
+  if (page.ok()) co_return UnlessShown(*request, *std::move(page));
   absl::Status refusal = page.status();
   // What a service refuses, that service has recorded.
   if (is_ours) {
@@ -286,14 +290,14 @@ WorkFlow::Answer<http::Response> WorkFlow::List(const Session& session, const Wo
   }
   const size_t begin = size_t(place.page - 1) * kWorkRowsMax;
   const size_t end = std::min(referrals.size(), begin + kWorkRowsMax);
-  std::set<std::string> people;
-  for (size_t i = begin; i < end; ++i) people.insert(referrals[i].person_id());
-  const std::map<std::string, std::string> names = co_await Names(session, people);
   std::vector<WorkRow> rows;
-  for (size_t i = begin; i < end; ++i) {
-    const auto name = names.find(referrals[i].person_id());
-    rows.push_back({std::move(referrals[i]), name == names.end() ? "" : name->second});
-  }
+  for (size_t i = begin; i < end; ++i) rows.push_back({std::move(referrals[i]), ""});
+  const std::string version = WorkListVersion(list, rows, place, session.now);
+  if (IsShown(*session.request, version)) co_return NothingNew(version);
+  std::set<std::string> people;
+  for (const WorkRow& row : rows) people.insert(row.referral.person_id());
+  std::map<std::string, std::string> names = co_await Names(session, people);
+  for (WorkRow& row : rows) row.name = names[row.referral.person_id()];
   co_return WorkListPage(list, rows, place, session.viewer, session.now);
 }
 
@@ -451,7 +455,9 @@ WorkFlow::Answer<http::Response> WorkFlow::Refer(const Session& session) {
   if (errors.empty()) {
     const absl::StatusOr<Sent> sent =
         co_await SubmitNew(session, values, services->response, request_id);
-    if (sent.ok() && sent->alike.empty()) co_return SeeReferral(sent->referral_id, kNewReferral);
+    if (sent.ok() && !sent->referral_id.empty()) {
+      co_return SeeReferral(sent->referral_id, kNewReferral);
+    }
     if (sent.ok()) {
       const Field question = SamePersonField(sent->alike);
       const bool was_asked = !values.Get(kAsked).empty();
@@ -491,32 +497,71 @@ WorkFlow::Answer<WorkFlow::Sent> WorkFlow::SubmitNew(const Session& session,
   referral.set_person_id(referral.request_id());  // any, until the registry says which
   const absl::Status shape = rpc::Validate(referral);
   if (!shape.ok()) co_return shape;
-  const auto registered = co_await Send(parts_.person, session.call, person);
-  if (!registered.ok()) co_return registered.status();
-  pv1::EnsurePersonResponse known;
-  known.ParseFromString(*registered);
-  // The record is there by now, and stays apart from the others: whoever looks after the registry
-  // finds it beside them, and may merge them.
   Sent answer;
   const std::string chosen = values.Get(kSamePerson);
-  const auto& alike = known.possible_duplicates();
-  if (std::ranges::find(alike, chosen) != alike.end()) {
+  auto alike = co_await AlikeTo(session, person, chosen.empty());
+  if (!alike.ok()) co_return alike.status();
+  if (std::ranges::find(*alike, chosen) != alike->end()) {
     referral.set_person_id(chosen);
-  } else if (alike.empty() || chosen == kNobodyOfThem) {
-    referral.set_person_id(known.person_id());
+  } else if (chosen.empty() ? !alike->empty() : chosen != kNobodyOfThem) {
+    co_return co_await Asking(session, *std::move(alike));
   } else {
-    for (const std::string& id : alike) {
-      const auto person = co_await GetPerson(session, id);
-      if (person == nullptr) co_return absl::UnavailableError("the registry does not answer");
-      answer.alike.push_back(*person);
+    const auto registered = co_await Send(parts_.person, session.call, person);
+    if (!registered.ok()) co_return registered.status();
+    pv1::EnsurePersonResponse known;
+    known.ParseFromString(*registered);
+    // Somebody like this was registered at the same moment. Whoever looks after the registry may
+    // merge the two.
+    const auto& others = known.possible_duplicates();
+    if (chosen.empty() && !others.empty()) {
+      co_return co_await Asking(session, {others.begin(), others.end()});
     }
-    co_return answer;
+    referral.set_person_id(known.person_id());
   }
   const auto sent = co_await Send(parts_.referral, session.call, referral);
   if (!sent.ok()) co_return sent.status();
   rv1::SubmitReferralResponse submitted;
   submitted.ParseFromString(*sent);
   answer.referral_id = submitted.referral_id();
+  co_return answer;
+}
+
+WorkFlow::Answer<std::vector<std::string>> WorkFlow::AlikeTo(const Session& session,
+                                                             const pv1::EnsurePersonRequest& person,
+                                                             bool is_first) {
+  std::vector<std::string> ids;
+  // The registry tells nobody else who is known here.
+  const std::string& role = session.viewer.role;
+  if (role != "link_worker" && role != "administrator") co_return ids;
+  pv1::FindPossibleDuplicatesRequest find;
+  *find.mutable_demographics() = person.demographics();
+  const auto start = [&](auto* context, auto* response, auto done) {
+    person_->async()->FindPossibleDuplicates(context, &find, response, std::move(done));
+  };
+  const auto found = co_await Ask<pv1::FindPossibleDuplicatesResponse>(session.call, start);
+  if (!found.ok()) co_return found.status();
+  for (const auto& other : found->response.duplicates()) ids.push_back(other.person_id());
+  if (ids.empty() || !is_first) co_return ids;
+  // A form that is sent twice finds the record that it made the first time.
+  journal::v1::GetOperationRequest made;
+  made.set_request_id(person.request_id());
+  const auto look = [&](auto* context, auto* response, auto done) {
+    operations_->async()->GetOperation(context, &made, response, std::move(done));
+  };
+  const auto operation = co_await Ask<journal::v1::GetOperationResponse>(session.call, look);
+  if (!operation.ok()) co_return operation.status();
+  if (operation->response.state() == journal::v1::OPERATION_STATE_DONE) ids.clear();
+  co_return ids;
+}
+
+WorkFlow::Answer<WorkFlow::Sent> WorkFlow::Asking(const Session& session,
+                                                  std::vector<std::string> person_ids) {
+  Sent answer;
+  for (std::string& id : person_ids) {
+    const auto person = co_await GetPerson(session, std::move(id));
+    if (person == nullptr) co_return absl::UnavailableError("the registry does not answer");
+    answer.alike.push_back(*person);
+  }
   co_return answer;
 }
 

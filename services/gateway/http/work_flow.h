@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "fettle/journal/v1/journal_service.grpc.pb.h"
 #include "fettle/person/v1/person_service.grpc.pb.h"
 #include "fettle/referral/v1/referral_service.grpc.pb.h"
 #include "libs/access/token.h"
@@ -70,7 +71,7 @@ class WorkFlow {
                                 const WorkContext& context);
 
   Answer<http::Response> Refer(const Session& session);
-  // What was sent, or the people of whom one may be the one that is referred.
+  // What was sent; without an id the people of whom one may be the one that is referred.
   struct Sent {
     std::string referral_id;
     std::vector<person::v1::GetPersonResponse> alike;
@@ -78,6 +79,12 @@ class WorkFlow {
   Answer<Sent> SubmitNew(const Session& session, const FormValues& values,
                          const referral::v1::ListServicesResponse& services,
                          const std::string& request_id);
+
+  // Who may be known already, before a record is made. `is_first`: nobody was asked who it is.
+  Answer<std::vector<std::string>> AlikeTo(const Session& session,
+                                           const person::v1::EnsurePersonRequest& person,
+                                           bool is_first);
+  Answer<Sent> Asking(const Session& session, std::vector<std::string> person_ids);
 
   Answer<referral::v1::Referral> GetReferral(const Session& session, std::string id);
   // Null when the registry does not answer: the work goes on without the name.
@@ -93,6 +100,7 @@ class WorkFlow {
   const Parts parts_;
   const std::unique_ptr<referral::v1::ReferralService::Stub> referral_;
   const std::unique_ptr<person::v1::PersonService::Stub> person_;
+  const std::unique_ptr<journal::v1::JournalService::Stub> operations_;  // of the registry
 };
 
 }  // namespace fettle::gateway

@@ -373,6 +373,73 @@ TEST(ContactDetailsForm, SaysWhatCannotBeRecorded) {
                           ::testing::Field(&FormError::field, "address")));
   EXPECT_THAT(Changed(Ada(), {}, Ada()).errors,
               ElementsAre(::testing::Field(&FormError::text, HasSubstr("Nothing is changed"))));
+  EXPECT_THAT(Changed(Ada(), {{"telephone", "0113 496 0009"}, {"gone", "telephone"}}, Ada()).errors,
+              ElementsAre(::testing::Field(&FormError::field, "telephone")));
+}
+
+TEST(ContactDetailsForm, TakesAwayWhatIsNoLongerUsed) {
+  // Cleared or as it was, the field says nothing against it.
+  for (const char* field : {"1 High Street\nOvertown", ""}) {
+    const Details gone = Changed(Ada(), {{"address", field}, {"gone", "address"}}, Ada());
+    EXPECT_THAT(gone.errors, IsEmpty());
+    EXPECT_THAT(gone.request.removed(), ElementsAre(person::v1::REMOVABLE_DETAIL_ADDRESS));
+    EXPECT_FALSE(gone.request.has_demographics());
+  }
+  // Another number becomes the first.
+  const Details first = Changed(Ada(), {{"gone", "telephone"}}, Ada());
+  EXPECT_THAT(first.request.removed(), IsEmpty());
+  const auto& points = first.request.demographics().profile().contact_points();
+  ASSERT_EQ(points.size(), 1);
+  EXPECT_EQ(points[0].value().text(), "0113 496 0002");
+  EXPECT_FALSE(first.request.demographics().has_telephone());
+  // The second time the record is without it: the same request.
+  person::v1::GetPersonResponse after = Ada();
+  *after.mutable_demographics()->mutable_profile()->mutable_contact_points() = points;
+  after.mutable_demographics()->mutable_telephone()->set_text("0113 496 0002");
+  Details again = Changed(Ada(), {{"gone", "telephone"}}, after);
+  EXPECT_EQ(again.request.SerializeAsString(), first.request.SerializeAsString());
+
+  // The last one goes, and nothing of its kind is in the list that is sent for another's sake.
+  person::v1::ContactPoint& email =
+      *after.mutable_demographics()->mutable_profile()->add_contact_points();
+  email.set_kind(person::v1::CONTACT_KIND_EMAIL);
+  email.mutable_value()->set_text("ada@example.org");
+  email.set_rank(1);
+  after.mutable_demographics()->mutable_email()->set_text("ada@example.org");
+  const Details last = Changed(after, {{"gone", "telephone"}, {"email", "new@example.org"}}, after);
+  EXPECT_THAT(last.request.removed(), ElementsAre(person::v1::REMOVABLE_DETAIL_TELEPHONE));
+  const auto& left = last.request.demographics().profile().contact_points();
+  ASSERT_EQ(left.size(), 1);
+  EXPECT_EQ(left[0].value().text(), "new@example.org");
+}
+
+TEST(ContactDetailsForm, OffersToTakeAwayWhatIsThere) {
+  FormValues values;
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  const WorkForm& form = *FindWorkForm("details");
+  const auto offered = [&] {
+    std::vector<std::string> names;
+    for (const Field& field : FieldsOf(form, referral, values)) {
+      for (const Option& option : field.options) names.push_back(option.value);
+    }
+    return names;
+  };
+  EXPECT_THAT(offered(), IsEmpty());
+  const person::v1::GetPersonResponse ada = Ada();
+  form.prefill({referral, kWendy, kNow, &ada}, values);
+  EXPECT_THAT(offered(), ElementsAre("preferred", "telephone", "address"));
+}
+
+// Somebody meant the number that was shown, not the one that a colleague wrote meanwhile.
+TEST(ContactDetailsForm, WhatCameMeanwhileIsNotTakenAway) {
+  person::v1::GetPersonResponse now = Ada();
+  now.mutable_demographics()->mutable_telephone()->set_text("0113 496 0005");
+  Details details = Changed(Ada(), {{"gone", "telephone"}}, Ada());
+  details.values.Add("gone", "address");
+  FindWorkForm("details")->follow({ReferralIn(rv1::REFERRAL_STATUS_ACTIVE), kWendy, kNow, &now},
+                                  details.values);
+  EXPECT_THAT(details.values.All("gone"), ElementsAre("address"));
+  EXPECT_EQ(details.values.Get("telephone"), "0113 496 0005");
 }
 
 TEST(ContactDetailsForm, FollowsTheRecordWhereNobodyTyped) {
@@ -514,6 +581,50 @@ TEST(WorkPages, ShowWordsAsText) {
     EXPECT_THAT(page.headers,
                 Contains(std::pair<std::string, std::string>("Cache-Control", "no-store")));
   }
+}
+
+std::string TagOf(const http::Response& page) {
+  for (const auto& [name, value] : page.headers) {
+    if (name == "ETag") return value;
+  }
+  return "";
+}
+
+// A look at an open list asks for names only when something else changed, or when they are missing.
+TEST(WorkPages, AListsVersionIsThatOfAllButTheNames) {
+  const WorkList list = {"/desk", "T", "L", "N", true};
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  const auto tag = [&](const rv1::Referral& shown, const char* name) {
+    return TagOf(WorkListPage(list, {{shown, name}}, {.people = 1}, kWendy, kNow));
+  };
+  const std::string version = WorkListVersion(list, {{referral, ""}}, {.people = 1}, kNow);
+  EXPECT_EQ(tag(referral, "Ada"), absl::StrCat("W/\"", version, "\""));
+  EXPECT_EQ(tag(referral, "Bob"), tag(referral, "Ada"));
+  EXPECT_NE(tag(referral, ""), tag(referral, "Ada"));
+  rv1::Referral other = referral;
+  other.set_status(rv1::REFERRAL_STATUS_PAUSED);
+  EXPECT_NE(tag(other, "Ada"), tag(referral, "Ada"));
+  other = referral;
+  other.set_person_id("0196d5a0-0001-7000-8000-000000000002");
+  EXPECT_NE(tag(other, "Ada"), tag(referral, "Ada"));
+  EXPECT_NE(tag(referral, "Ada"), TagOf(WorkListPage(list, {}, {}, kWendy, kNow)));
+  EXPECT_EQ(TagOf(WorkListPage({"/desk", "T", "L", "N"}, {}, {}, kWendy, kNow)), "");
+}
+
+TEST(WorkPages, AReferralsVersionIsThatOfWhatIsShown) {
+  const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
+  Undelivered message = FailedMessage();
+  const auto tag = [&](const person::v1::GetPersonResponse& person, const char* done) {
+    return TagOf(ReferralPage(referral, &person, {message}, done, kWendy, kNow));
+  };
+  const std::string first = tag(Ada(), "");
+  message.request_id = kId;
+  EXPECT_EQ(tag(Ada(), "It is recorded"), first) << "ids of forms are new each time";
+  person::v1::GetPersonResponse restricted = Ada();
+  restricted.set_restricted(true);
+  EXPECT_NE(tag(restricted, ""), first);
+  message.delivery.set_attempts(37);
+  EXPECT_NE(tag(Ada(), ""), first);
 }
 
 // INV-139: the page says nothing of how to reach a restricted person, whatever the registry

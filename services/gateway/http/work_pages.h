@@ -26,6 +26,8 @@ struct WorkList {
   const char* title;
   const char* lead;
   const char* none;  // said when there is nobody
+  // Shows what changed while it is open. Costs the reads of the list each time.
+  bool is_live = false;
 };
 
 // A row of a list.
@@ -54,6 +56,9 @@ std::string ShownNumber(const std::string& number);
 // The name that the person wants to be called by, behind the registered one.
 std::string NameOf(const person::v1::Demographics& demographics);
 
+// Of what the list shows, but for the names: a look at an open list need not ask for them again.
+std::string WorkListVersion(const WorkList& list, const std::vector<WorkRow>& rows,
+                            const WorkPlace& place, absl::Time now);
 http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& rows,
                             const WorkPlace& place, const Viewer& viewer, absl::Time now);
 

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -63,6 +64,10 @@ v1::NumberPeriod CurrentNumber(const v1::Person& person) {
 std::string KindKey(int kind) { return base::Key({absl::StrCat(kind)}); }
 
 bool IsThere(const SealedText& words) { return !words.sealed().empty() || !words.text().empty(); }
+
+bool IsRemoved(const google::protobuf::RepeatedField<int>& removed, v1::RemovableDetail detail) {
+  return std::find(removed.begin(), removed.end(), detail) != removed.end();
+}
 
 void RemoveWhatIsSet(google::protobuf::Message& to, const google::protobuf::Message& from) {
   const auto* reflection = to.GetReflection();

@@ -51,6 +51,9 @@ std::string KindKey(int kind);
 // The words are there, sealed or not yet.
 bool IsThere(const common::v1::SealedText& words);
 
+// The detail is among what is removed.
+bool IsRemoved(const google::protobuf::RepeatedField<int>& removed, v1::RemovableDetail detail);
+
 // The fields of `to` that `from` sets are taken out of `to`, at any depth; lists as a whole.
 void RemoveWhatIsSet(google::protobuf::Message& to, const google::protobuf::Message& from);
 

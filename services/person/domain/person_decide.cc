@@ -124,6 +124,51 @@ absl::Status CheckIdentity(const v1::EnsurePersonRequest& request) {
   return violations.ToStatus();
 }
 
+bool HasContact(const v1::Demographics& person, v1::ContactKind kind) {
+  const auto& points = person.profile().contact_points();
+  return std::any_of(points.begin(), points.end(),
+                     [&](const v1::ContactPoint& point) { return point.kind() == kind; });
+}
+
+// The field of the request that gives the detail a value, empty when none does.
+std::string_view FieldGiven(const v1::UpdatePersonRequest& request, v1::RemovableDetail detail) {
+  const v1::Demographics& given = request.demographics();
+  switch (detail) {
+    case v1::REMOVABLE_DETAIL_PREFERRED_NAME:
+      return given.profile().has_preferred_name() ? "demographics.profile.preferred_name" : "";
+    case v1::REMOVABLE_DETAIL_TELEPHONE:
+      if (given.has_telephone()) return "demographics.telephone";
+      return HasContact(given, v1::CONTACT_KIND_TELEPHONE) ? "demographics.profile.contact_points"
+                                                           : "";
+    case v1::REMOVABLE_DETAIL_EMAIL:
+      if (given.has_email()) return "demographics.email";
+      return HasContact(given, v1::CONTACT_KIND_EMAIL) ? "demographics.profile.contact_points" : "";
+    case v1::REMOVABLE_DETAIL_ADDRESS:
+      return given.address_lines_size() > 0 ? "demographics.address_lines" : "";
+    case v1::REMOVABLE_DETAIL_POSTCODE:
+      if (given.has_postcode()) return "demographics.postcode";
+      return request.has_imd() ? "imd" : "";
+    case v1::REMOVABLE_DETAIL_NEEDS:
+      return given.profile().needs_size() > 0 ? "demographics.profile.needs" : "";
+    default:
+      return "";
+  }
+}
+
+absl::Status CheckRemoved(const v1::UpdatePersonRequest& request) {
+  base::FieldViolations violations;
+  for (int i = 0; i < request.removed_size(); ++i) {
+    if (request.removed(i) == v1::REMOVABLE_DETAIL_UNSPECIFIED) {
+      violations.Add(absl::StrCat("removed[", i, "]"), "DETAIL_NOT_REMOVABLE",
+                     "a preferred name, telephone, email, address, postcode or needs");
+    } else if (const std::string_view field = FieldGiven(request, request.removed(i));
+               !field.empty()) {
+      violations.Add(field, "DETAIL_GIVEN_AND_REMOVED", "left out when it is removed");
+    }
+  }
+  return violations.ToStatus();
+}
+
 absl::Status CheckStands(const v1::Person& person) {
   if (person.merged_into().empty()) return absl::OkStatus();
   return Refuse(absl::StatusCode::kFailedPrecondition, "PERSON_MERGED",
@@ -189,8 +234,12 @@ v1::Digests Completed(const v1::Digests& known, const v1::Digests& brought) {
   after.mutable_match()->MergeFrom(known.match());
   return after;
 }
-v1::Digests Replaced(const v1::Digests& known, const v1::Digests& set) {
+v1::Digests Replaced(const v1::Digests& known, const v1::UpdatePersonRequest& request) {
   v1::Digests after = known;
+  const v1::Digests& set = request.digests();
+  if (IsRemoved(request.removed(), v1::REMOVABLE_DETAIL_POSTCODE)) {
+    after.mutable_match()->clear_postcode();
+  }
   after.mutable_match()->MergeFrom(set.match());
   if (!set.birth_date().empty()) after.set_birth_date(set.birth_date());
   return after;
@@ -299,7 +348,7 @@ base::Reads PersonRules::ReadsOf(const v1::UpdatePersonRequest& request, const b
   reads.streams.push_back(request.person_id());
   if (view.Has(request.person_id())) {
     if (const v1::Person* person = PersonIn(view, request.person_id())) {
-      ReadPlaces(reads, Replaced(person->digests(), request.digests()), person->digests());
+      ReadPlaces(reads, Replaced(person->digests(), request), person->digests());
     }
   }
   return reads;
@@ -398,7 +447,10 @@ PersonRules::Decided<v1::EnsurePersonResponse> PersonRules::Decide(
   decision.response.set_registered(true);
   decision.response.set_number_conflict(conflict);
   if (MaySeeDuplicates(context.caller)) {
-    *decision.response.mutable_possible_duplicates() = registered.possible_duplicates();
+    // INV-139: the postcode that the caller named would be confirmed.
+    for (const std::string& id : others) {
+      if (!PersonIn(view, id)->restricted()) decision.response.add_possible_duplicates(id);
+    }
   }
   return decision;
 }
@@ -406,6 +458,7 @@ PersonRules::Decided<v1::EnsurePersonResponse> PersonRules::Decide(
 PersonRules::Decided<v1::UpdatePersonResponse> PersonRules::Decide(
     const base::View& view, const v1::UpdatePersonRequest& request, const base::Context& context) {
   FETTLE_ASSIGN_OR_RETURN(const v1::Person* person, WhoStands(view, request.person_id()));
+  FETTLE_RETURN_IF_ERROR(CheckRemoved(request));
   FETTLE_RETURN_IF_ERROR(CheckNumber(request.digests(), request.number_policy()));
   FETTLE_RETURN_IF_ERROR(CheckCategory(request.ethnic_category()));
   FETTLE_RETURN_IF_ERROR(CheckImd(request));
@@ -419,6 +472,7 @@ PersonRules::Decided<v1::UpdatePersonResponse> PersonRules::Decide(
   base::Decision<v1::UpdatePersonResponse> decision;
   v1::PersonUpdated& updated = *decision.Add<Event>(request.person_id()).mutable_person_updated();
   if (request.has_demographics()) *updated.mutable_demographics() = request.demographics();
+  *updated.mutable_removed() = request.removed();
   v1::Digests& digests = *updated.mutable_digests();
   digests = request.digests();
   if (digests.number_check() == v1::NUMBER_CHECK_FAILED && person->holds_number()) {
@@ -448,10 +502,12 @@ PersonRules::Decided<v1::UpdatePersonResponse> PersonRules::Decide(
   if (request.has_imd()) {
     *updated.mutable_imd() = request.imd();
   } else {
-    updated.set_imd_cleared(person->has_imd() && !digests.match().postcode().empty() &&
-                            digests.match().postcode() != person->digests().match().postcode());
+    const bool is_elsewhere = Replaced(person->digests(), request).match().postcode() !=
+                              person->digests().match().postcode();
+    const bool is_nowhere = IsRemoved(request.removed(), v1::REMOVABLE_DETAIL_POSTCODE);
+    updated.set_imd_cleared(person->has_imd() && (is_elsewhere || is_nowhere));
   }
-  updated.set_match_slot(PlaceOf(view, *person, Replaced(person->digests(), digests)));
+  updated.set_match_slot(PlaceOf(view, *person, Replaced(person->digests(), request)));
   PartSexFromGender(decision, request.person_id(), updated);
   return decision;
 }

@@ -49,6 +49,43 @@ void Register(v1::Person& person, const v1::PersonRegistered& registered,
   person.set_match_slot(registered.match_slot());
 }
 
+void RemoveContacts(v1::Profile& profile, v1::ContactKind kind) {
+  auto& points = *profile.mutable_contact_points();
+  points.erase(std::remove_if(points.begin(), points.end(),
+                              [&](const v1::ContactPoint& point) { return point.kind() == kind; }),
+               points.end());
+}
+
+void Remove(v1::Person& person, v1::RemovableDetail detail) {
+  v1::Demographics& who = *person.mutable_demographics();
+  switch (detail) {
+    case v1::REMOVABLE_DETAIL_PREFERRED_NAME:
+      who.mutable_profile()->clear_preferred_name();
+      break;
+    case v1::REMOVABLE_DETAIL_TELEPHONE:
+      who.clear_telephone();
+      RemoveContacts(*who.mutable_profile(), v1::CONTACT_KIND_TELEPHONE);
+      break;
+    case v1::REMOVABLE_DETAIL_EMAIL:
+      who.clear_email();
+      RemoveContacts(*who.mutable_profile(), v1::CONTACT_KIND_EMAIL);
+      break;
+    case v1::REMOVABLE_DETAIL_ADDRESS:
+      who.clear_address_lines();
+      break;
+    case v1::REMOVABLE_DETAIL_POSTCODE:
+      who.clear_postcode();
+      person.mutable_digests()->mutable_match()->clear_postcode();
+      break;
+    case v1::REMOVABLE_DETAIL_NEEDS:
+      who.mutable_profile()->clear_needs();
+      break;
+    default:
+      break;
+  }
+  if (who.has_profile() && who.profile().ByteSizeLong() == 0) who.clear_profile();
+}
+
 void Update(v1::Person& person, const v1::PersonUpdated& updated,
             const common::v1::EventHeader& header) {
   const v1::Digests& digests = updated.digests();
@@ -65,6 +102,9 @@ void Update(v1::Person& person, const v1::PersonUpdated& updated,
   }
   if (!digests.birth_date().empty()) {
     person.mutable_digests()->set_birth_date(digests.birth_date());
+  }
+  for (const int detail : updated.removed()) {
+    Remove(person, static_cast<v1::RemovableDetail>(detail));
   }
   if (digests.has_match()) person.mutable_digests()->mutable_match()->MergeFrom(digests.match());
   RemoveWhatIsSet(*person.mutable_demographics(), updated.demographics());

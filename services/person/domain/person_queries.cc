@@ -72,6 +72,46 @@ absl::StatusOr<std::string> WhoStandsOn(const base::Snapshot& snapshot,
   return "";
 }
 
+// EnsurePerson finds the person: the number leads to a record with the same birth date.
+absl::StatusOr<bool> IsFound(const base::Snapshot& snapshot, const v1::Digests& digests) {
+  if (digests.number_check() != v1::NUMBER_CHECK_PASSED || digests.birth_date().empty()) {
+    return false;
+  }
+  FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> holder,
+                          snapshot.Holder(kNumberIndex, NumberKey(digests)));
+  if (!holder.has_value()) return false;
+  FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(*holder));
+  return PersonOf(&stream)->digests().birth_date() == digests.birth_date();
+}
+
+using Likenesses = std::map<std::string, std::set<v1::DuplicateEvidence>>;
+
+// Records that may be that of whom the digests are, and why; the own one too.
+absl::StatusOr<Likenesses> LikenessesOf(const base::Snapshot& snapshot,
+                                        const v1::Digests& digests) {
+  Likenesses others;
+  if (!digests.nhs_number().empty() && digests.number_check() == v1::NUMBER_CHECK_PASSED) {
+    FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> holder,
+                            snapshot.Holder(kNumberIndex, NumberKey(digests)));
+    if (holder.has_value()) others[*holder].insert(v1::DUPLICATE_EVIDENCE_NHS_NUMBER);
+    // Those that do not fit on a page follow when these are resolved.
+    FETTLE_ASSIGN_OR_RETURN(const base::ListedPage claims,
+                            snapshot.List(kConflictIndex, ClaimsKey(digests), common::v1::Page()));
+    for (const std::string& id : claims.streams) {
+      others[id].insert(v1::DUPLICATE_EVIDENCE_NHS_NUMBER);
+    }
+  }
+  if (!MatchKey(digests, 1).empty()) {
+    for (int slot = 1; slot <= kMatchSlots; ++slot) {
+      FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> holder,
+                              snapshot.Holder(kMatchIndex, MatchKey(digests, slot)));
+      if (!holder.has_value()) continue;
+      others[*holder].insert(v1::DUPLICATE_EVIDENCE_NAME_BIRTH_DATE_POSTCODE);
+    }
+  }
+  return others;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::GetPersonResponse> PersonRules::Answer(const base::Snapshot& snapshot,
@@ -197,41 +237,39 @@ absl::StatusOr<v1::ListNumberConflictsResponse> PersonRules::Answer(
 
 absl::StatusOr<v1::FindPossibleDuplicatesResponse> PersonRules::Answer(
     const base::Snapshot& snapshot, const v1::FindPossibleDuplicatesRequest& request,
-    const base::Context&) {
-  FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(request.person_id()));
-  const v1::Person* person = stream.version == 0 ? nullptr : PersonOf(&stream);
-  if (person == nullptr) return PersonNotFound();
-
-  std::map<std::string, std::set<v1::DuplicateEvidence>> others;
-  const auto add = [&](const std::string& id, v1::DuplicateEvidence evidence) {
-    if (id != request.person_id()) others[id].insert(evidence);
-  };
-  if (!person->digests().nhs_number().empty() &&
-      person->digests().number_check() == v1::NUMBER_CHECK_PASSED) {
-    FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> holder,
-                            snapshot.Holder(kNumberIndex, NumberKey(person->digests())));
-    if (holder.has_value()) add(*holder, v1::DUPLICATE_EVIDENCE_NHS_NUMBER);
-    // Those that do not fit on a page follow when these are resolved.
-    FETTLE_ASSIGN_OR_RETURN(
-        const base::ListedPage claims,
-        snapshot.List(kConflictIndex, ClaimsKey(person->digests()), common::v1::Page()));
-    for (const std::string& id : claims.streams) add(id, v1::DUPLICATE_EVIDENCE_NHS_NUMBER);
-  }
-  if (!MatchKey(person->digests(), 1).empty()) {
-    for (int slot = 1; slot <= kMatchSlots; ++slot) {
-      FETTLE_ASSIGN_OR_RETURN(const std::optional<std::string> holder,
-                              snapshot.Holder(kMatchIndex, MatchKey(person->digests(), slot)));
-      if (holder.has_value()) add(*holder, v1::DUPLICATE_EVIDENCE_NAME_BIRTH_DATE_POSTCODE);
-    }
+    const base::Context& context) {
+  const bool is_record = !request.person_id().empty();
+  if (is_record == request.has_demographics()) {
+    return base::InvalidField("person_id", "RECORD_OR_DEMOGRAPHICS",
+                              "the id of a record or demographics, one of the two");
   }
   v1::FindPossibleDuplicatesResponse response;
+  response.set_position(snapshot.position());
+  v1::Digests digests = request.digests();
+  bool is_restricted = false;
+  if (is_record) {
+    FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(request.person_id()));
+    const v1::Person* person = stream.version == 0 ? nullptr : PersonOf(&stream);
+    if (person == nullptr) return PersonNotFound();
+    digests = person->digests();
+    is_restricted = person->restricted();
+  } else {
+    FETTLE_ASSIGN_OR_RETURN(const bool is_found, IsFound(snapshot, digests));
+    if (is_found) return response;
+  }
+  FETTLE_ASSIGN_OR_RETURN(const Likenesses others, LikenessesOf(snapshot, digests));
   for (const auto& [id, evidence] : others) {
-    FETTLE_RETURN_IF_ERROR(snapshot.Load(id));  // those who are told of are subjects of the read
+    if (id == request.person_id()) continue;
+    // Those who are told of are subjects of the read.
+    FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(id));
+    const v1::Person& other = *PersonOf(&stream);
+    // INV-139: to be like somebody is to have their postcode. Whoever merges records must see it.
+    const bool is_hidden = other.restricted() || is_restricted;
+    if (is_hidden && !(is_record && context.caller.role == kAdministrator)) continue;
     v1::PossibleDuplicate& duplicate = *response.add_duplicates();
     duplicate.set_person_id(id);
     for (const v1::DuplicateEvidence why : evidence) duplicate.add_evidence(why);
   }
-  response.set_position(snapshot.position());
   return response;
 }
 

@@ -660,6 +660,167 @@ TEST_F(PersonTest, NeedsAndWaysToReachReplaceThoseBefore) {
   EXPECT_TRUE(shown.has_reasonable_adjustment());
 }
 
+// Somebody of whom all is known that a record may be without again.
+v1::EnsurePersonRequest WithDetails(v1::EnsurePersonRequest request) {
+  v1::Demographics& person = *request.mutable_demographics();
+  person.add_address_lines()->set_text("SECRET STREET");
+  person.mutable_postcode()->set_text("SECRET CODE");
+  person.mutable_telephone()->set_text("SECRET PHONE");
+  person.mutable_email()->set_text("SECRET MAIL");
+  v1::Profile& profile = *person.mutable_profile();
+  profile.mutable_preferred_name()->set_text("Addie");
+  for (const v1::ContactKind kind :
+       {v1::CONTACT_KIND_TELEPHONE, v1::CONTACT_KIND_EMAIL, v1::CONTACT_KIND_TELEPHONE}) {
+    v1::ContactPoint& point = *profile.add_contact_points();
+    point.set_kind(kind);
+    point.mutable_value()->set_text("SECRET POINT");
+    point.set_rank(1);
+  }
+  v1::Need& need = *profile.add_needs();
+  need.set_kind(v1::NEED_KIND_COMMUNICATION);
+  need.mutable_text()->set_text("Large print");
+  return request;
+}
+
+TEST_F(PersonTest, WhatIsRemovedIsGoneAndTheRestStays) {
+  ASSERT_THAT(journal.When(WithDetails(Ensure(kOne, "1"))), IsDone());
+  const auto remove = [&](v1::RemovableDetail detail) {
+    v1::UpdatePersonRequest update = Update(kOne);
+    update.add_removed(detail);
+    ASSERT_THAT(journal.When(update), IsDone());
+    // The same again: it is gone already.
+    ASSERT_THAT(journal.When(update), IsDone());
+  };
+  v1::Demographics left = Of(kOne).demographics();
+  const auto expect_left = [&] {
+    EXPECT_EQ(Of(kOne).demographics().DebugString(), left.DebugString());
+  };
+  remove(v1::REMOVABLE_DETAIL_TELEPHONE);
+  left.clear_telephone();
+  left.mutable_profile()->mutable_contact_points()->DeleteSubrange(2, 1);
+  left.mutable_profile()->mutable_contact_points()->DeleteSubrange(0, 1);
+  expect_left();
+  remove(v1::REMOVABLE_DETAIL_EMAIL);
+  left.clear_email();
+  left.mutable_profile()->clear_contact_points();
+  expect_left();
+  remove(v1::REMOVABLE_DETAIL_ADDRESS);
+  left.clear_address_lines();
+  expect_left();
+  remove(v1::REMOVABLE_DETAIL_POSTCODE);
+  left.clear_postcode();
+  expect_left();
+  remove(v1::REMOVABLE_DETAIL_PREFERRED_NAME);
+  left.mutable_profile()->clear_preferred_name();
+  expect_left();
+  remove(v1::REMOVABLE_DETAIL_NEEDS);
+  left.clear_profile();
+  expect_left();
+  EXPECT_TRUE(Of(kOne).holds_number());
+  EXPECT_TRUE(left.has_birth_date());
+}
+
+TEST_F(PersonTest, OneDetailGoesWhileAnotherIsReplaced) {
+  ASSERT_THAT(journal.When(WithDetails(Ensure(kOne, "1"))), IsDone());
+  v1::UpdatePersonRequest update = Update(kOne);
+  update.add_removed(v1::REMOVABLE_DETAIL_EMAIL);
+  v1::Demographics& person = *update.mutable_demographics();
+  person.mutable_telephone()->set_text("new");
+  v1::ContactPoint& point = *person.mutable_profile()->add_contact_points();
+  point.set_kind(v1::CONTACT_KIND_TELEPHONE);
+  point.mutable_value()->set_text("new");
+  ASSERT_THAT(journal.When(update), IsDone());
+  EXPECT_FALSE(Of(kOne).demographics().has_email());
+  EXPECT_TRUE(Of(kOne).demographics().has_telephone());
+  EXPECT_EQ(Of(kOne).demographics().profile().contact_points_size(), 1);
+}
+
+TEST_F(PersonTest, NothingIsGivenAndRemovedAtOnce) {
+  ASSERT_THAT(journal.When(WithDetails(Ensure(kOne, "1"))), IsDone());
+  const auto refused = [&](v1::RemovableDetail detail, const char* field, auto give) {
+    v1::UpdatePersonRequest update = Update(kOne);
+    update.add_removed(detail);
+    give(update);
+    EXPECT_THAT(journal.When(update), RefusedField(field, "DETAIL_GIVEN_AND_REMOVED"));
+  };
+  const auto add_point = [](v1::UpdatePersonRequest& update, v1::ContactKind kind) {
+    update.mutable_demographics()->mutable_profile()->add_contact_points()->set_kind(kind);
+  };
+  refused(v1::REMOVABLE_DETAIL_TELEPHONE, "demographics.telephone",
+          [](auto& update) { update.mutable_demographics()->mutable_telephone()->set_text("x"); });
+  refused(v1::REMOVABLE_DETAIL_TELEPHONE, "demographics.profile.contact_points",
+          [&](auto& update) { add_point(update, v1::CONTACT_KIND_TELEPHONE); });
+  refused(v1::REMOVABLE_DETAIL_EMAIL, "demographics.email",
+          [](auto& update) { update.mutable_demographics()->mutable_email()->set_text("x"); });
+  refused(v1::REMOVABLE_DETAIL_EMAIL, "demographics.profile.contact_points",
+          [&](auto& update) { add_point(update, v1::CONTACT_KIND_EMAIL); });
+  refused(v1::REMOVABLE_DETAIL_ADDRESS, "demographics.address_lines",
+          [](auto& update) { update.mutable_demographics()->add_address_lines()->set_text("x"); });
+  refused(v1::REMOVABLE_DETAIL_POSTCODE, "demographics.postcode",
+          [](auto& update) { update.mutable_demographics()->mutable_postcode()->set_text("x"); });
+  refused(v1::REMOVABLE_DETAIL_POSTCODE, "imd", [](auto& update) {
+    update.mutable_imd()->set_decile(1);
+    update.mutable_imd()->set_edition(2019);
+  });
+  refused(
+      v1::REMOVABLE_DETAIL_PREFERRED_NAME, "demographics.profile.preferred_name", [](auto& update) {
+        update.mutable_demographics()->mutable_profile()->mutable_preferred_name()->set_text("x");
+      });
+  refused(v1::REMOVABLE_DETAIL_NEEDS, "demographics.profile.needs",
+          [](auto& update) { update.mutable_demographics()->mutable_profile()->add_needs(); });
+  v1::UpdatePersonRequest nothing = Update(kOne);
+  nothing.add_removed(v1::REMOVABLE_DETAIL_UNSPECIFIED);
+  EXPECT_THAT(journal.When(nothing), RefusedField("removed[0]", "DETAIL_NOT_REMOVABLE"));
+}
+
+TEST_F(PersonTest, Inv13ADecileGoesWithItsPostcode) {  // INV-13
+  v1::EnsurePersonRequest request = LookAlike(kOne, "1");
+  request.mutable_imd()->set_decile(1);
+  request.mutable_imd()->set_edition(2019);
+  ASSERT_THAT(journal.When(request), IsDone());
+  ASSERT_THAT(journal.When(LookAlike(kTwo, "2")), IsDone());
+  v1::UpdatePersonRequest update = Update(kOne);
+  update.add_removed(v1::REMOVABLE_DETAIL_ADDRESS);
+  ASSERT_THAT(journal.When(update), IsDone());
+  EXPECT_TRUE(Of(kOne).has_imd());
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::ElementsAre(kOne));
+  update.add_removed(v1::REMOVABLE_DETAIL_POSTCODE);
+  ASSERT_THAT(journal.When(update), IsDone());
+  EXPECT_FALSE(ContextOf(kOne).has_imd());
+  // Who has no postcode any more is a look-alike no more.
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::IsEmpty());
+  EXPECT_THAT(DuplicatesOf(kOne), testing::IsEmpty());
+}
+
+// Goal: also what is taken away says nothing of how to reach a restricted person, and the answer
+// does not tell whether it was there. Method: two people, of whom one has no details.
+TEST_F(PersonTest, Inv139WhatARestrictedPersonLosesIsNotTold) {  // INV-139
+  for (const char* id : {kOne, kTwo}) {
+    v1::EnsurePersonRequest request = Ensure(id, id);
+    if (id == kOne) request = WithDetails(request);
+    request.set_restricted(true);
+    ASSERT_THAT(journal.When(request), IsDone());
+    v1::UpdatePersonRequest update = Update(id);
+    update.add_removed(v1::REMOVABLE_DETAIL_TELEPHONE);
+    update.add_removed(v1::REMOVABLE_DETAIL_ADDRESS);
+    const auto removed = journal.When(update);
+    ASSERT_THAT(removed, IsDone());
+    ASSERT_EQ(removed->events.size(), 1u);
+    v1::PersonUpdated expected;
+    expected.mutable_digests()->set_number_check(v1::NUMBER_CHECK_ABSENT);
+    expected.set_nhs_number_status(v1::NHS_NUMBER_STATUS_PRESENT_AND_VERIFIED);
+    expected.set_holds_number(true);
+    *expected.mutable_removed() = update.removed();
+    EXPECT_EQ(removed->events[0].person_updated().DebugString(), expected.DebugString());
+    EXPECT_EQ(removed->response.DebugString(), v1::UpdatePersonResponse().DebugString());
+    EXPECT_TRUE(Of(id).restricted());
+    EXPECT_EQ(Of(id).gp_practice(), "A1001");
+    EXPECT_FALSE(Of(id).demographics().has_telephone());
+    EXPECT_EQ(Get(id).DebugString().find("SECRET"), std::string::npos);
+  }
+  EXPECT_TRUE(Of(kOne).demographics().has_email());
+}
+
 TEST_F(PersonTest, LookAlikesAreOfferedAndNeverMerged) {
   journal.caller.role = "administrator";
   ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
@@ -690,6 +851,59 @@ TEST_F(PersonTest, LookAlikesAreOfferedAndNeverMerged) {
   EXPECT_THAT(DuplicatesOf(kThree), testing::ElementsAre(kOne, kTwo));
   ASSERT_THAT(journal.When(Merge(kTwo, kOne)), IsDone());
   EXPECT_THAT(DuplicatesOf(kThree), testing::ElementsAre(kTwo));
+}
+
+TEST_F(PersonTest, LookAlikesAreToldBeforeARecordIsMade) {
+  journal.caller.role = "link_worker";
+  ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
+  ASSERT_THAT(journal.When(LookAlike(kTwo, "2")), IsDone());
+  EXPECT_THAT(LikeWhom(LookAlike(kThree, "")), testing::ElementsAre(kOne, kTwo));
+  // As at the registration.
+  const auto third = journal.When(LookAlike(kThree, "3"));
+  ASSERT_THAT(third, IsDone());
+  EXPECT_THAT(third->response.possible_duplicates(), testing::ElementsAre(kOne, kTwo));
+  EXPECT_THAT(LikeWhom(LookAlike("", "4")), testing::ElementsAre(kOne, kTwo, kThree));
+  EXPECT_THAT(LikeWhom(Ensure("", "4")), testing::IsEmpty()) << "no postcode";
+
+  // Whom the number and the birth date find is nobody to ask about, whoever else is like them.
+  EXPECT_THAT(LikeWhom(LookAlike("", "1")), testing::IsEmpty());
+  EXPECT_THAT(LikeWhom(Ensure("", "1")), testing::IsEmpty());
+  // With another birth date, or none, the number is evidence alone.
+  EXPECT_THAT(LikeWhom(Ensure("", "1", "born-2")), testing::ElementsAre(kOne));
+  EXPECT_THAT(LikeWhom(Ensure("", "1", "")), testing::ElementsAre(kOne));
+  v1::EnsurePersonRequest failed = Ensure("", "1", "born-2");
+  failed.mutable_digests()->set_number_check(v1::NUMBER_CHECK_FAILED);
+  EXPECT_THAT(LikeWhom(failed), testing::IsEmpty()) << "such a number is nobody's";
+
+  v1::FindPossibleDuplicatesRequest find;
+  EXPECT_THAT(journal.Ask(find), RefusedField("person_id", "RECORD_OR_DEMOGRAPHICS"));
+  find.set_person_id(kOne);
+  find.mutable_demographics();
+  EXPECT_THAT(journal.Ask(find), RefusedField("person_id", "RECORD_OR_DEMOGRAPHICS"));
+}
+
+// To be like somebody is to have their postcode: whoever names one would be told it.
+TEST_F(PersonTest, Inv139NobodyIsToldThatARestrictedPersonIsALookAlike) {  // INV-139
+  ASSERT_THAT(journal.When(LookAlike(kOne, "1")), IsDone());
+  ASSERT_THAT(journal.When(Restrict(kOne)), IsDone());
+  for (const char* role : {"link_worker", "administrator"}) {
+    journal.caller.role = role;
+    EXPECT_THAT(LikeWhom(LookAlike("", "")), testing::IsEmpty()) << role;
+    EXPECT_THAT(LikeWhom(LookAlike("", "1")), testing::IsEmpty()) << role;
+    EXPECT_THAT(LikeWhom(Ensure("", "1", "born-2")), testing::IsEmpty()) << role;
+  }
+  journal.caller.role = "link_worker";
+  const auto second = journal.When(LookAlike(kTwo, "2"));
+  ASSERT_THAT(second, IsDone());
+  EXPECT_THAT(second->response.possible_duplicates(), testing::IsEmpty());
+  EXPECT_THAT(second->events[0].person_registered().possible_duplicates(),
+              testing::ElementsAre(kOne));
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::IsEmpty());
+  EXPECT_THAT(DuplicatesOf(kOne), testing::IsEmpty());
+  // Whoever merges records must see which they are.
+  journal.caller.role = "administrator";
+  EXPECT_THAT(DuplicatesOf(kTwo), testing::ElementsAre(kOne));
+  EXPECT_THAT(DuplicatesOf(kOne), testing::ElementsAre(kTwo));
 }
 
 TEST_F(PersonTest, AnyOtherNameBirthDateOrPostcodeIsNoLookAlike) {

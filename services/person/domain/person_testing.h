@@ -108,6 +108,16 @@ class PersonTest : public base::DomainTest<PersonRules> {
   std::vector<std::string> DuplicatesOf(const std::string& id) {
     v1::FindPossibleDuplicatesRequest request;
     request.set_person_id(id);
+    return IdsOf(request);
+  }
+  // Who would be taken for whom the request would register.
+  std::vector<std::string> LikeWhom(const v1::EnsurePersonRequest& unknown) {
+    v1::FindPossibleDuplicatesRequest request;
+    *request.mutable_demographics() = unknown.demographics();
+    *request.mutable_digests() = unknown.digests();
+    return IdsOf(request);
+  }
+  std::vector<std::string> IdsOf(const v1::FindPossibleDuplicatesRequest& request) {
     std::vector<std::string> ids;
     auto answer = journal.Ask(request);
     EXPECT_TRUE(answer.ok()) << answer.status();

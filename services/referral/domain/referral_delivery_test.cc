@@ -122,6 +122,23 @@ TEST_F(DeliveryTest, TheReferrersSystemHearsOfEachStep) {
             journal.StateOf(id)->correlation_id());
 }
 
+TEST_F(DeliveryTest, TheReferrersSystemHearsOfTheStartOnce) {
+  const std::string id = TriagedOfPartner();
+  ASSERT_THAT(journal.When(Accept(id)), IsDone());
+  ASSERT_THAT(journal.When(Start(id)), IsDone());
+  ASSERT_THAT(journal.When(Pause(id)), IsDone());
+  ASSERT_THAT(journal.When(Start(id)), IsDone());
+  EXPECT_THAT(Signals(id), ElementsAre(v1::SIGNAL_TAKEN, v1::SIGNAL_STARTED));
+}
+
+TEST_F(DeliveryTest, TheReferrersSystemHearsOfAStartAfterAPauseBeforeIt) {
+  const std::string id = TriagedOfPartner();
+  ASSERT_THAT(journal.When(Accept(id)), IsDone());
+  ASSERT_THAT(journal.When(Pause(id)), IsDone());
+  ASSERT_THAT(journal.When(Start(id)), IsDone());
+  EXPECT_THAT(Signals(id), ElementsAre(v1::SIGNAL_TAKEN, v1::SIGNAL_STARTED));
+}
+
 TEST_F(DeliveryTest, RejectionAdviceAndNoContactAreHeardToo) {
   const std::string rejected = TriagedOfPartner();
   ASSERT_THAT(journal.When(Reject(rejected)), IsDone());

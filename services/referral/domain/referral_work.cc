@@ -175,8 +175,11 @@ ReferralRules::Decided<v1::StartReferralResponse> ReferralRules::Decide(
   *started.mutable_person() = person;
   CountCaseload(*state, request.worker_id(), view, context, decision.events);
   CountReferral(*state, person, request.first_contact_date(), decision.events);
-  TellReferrer(*state, v1::SIGNAL_STARTED, "", request.first_contact_date(), context,
-               decision.events);
+  // Out of a pause the work goes on, which is no new start: the partner heard of the first contact.
+  if (state->first_contact_date().empty()) {
+    TellReferrer(*state, v1::SIGNAL_STARTED, "", request.first_contact_date(), context,
+                 decision.events);
+  }
   return decision;
 }
 
