@@ -154,6 +154,33 @@ class TwoInstallations(unittest.TestCase):
         self.assertEqual(send(Fettle.PROVIDER, json.dumps(request).encode(), new_id())[0], 400)
         self.near_is(near, "ACTIVE")
 
+    def test_6_a_partner_searches_the_plans_of_its_referrals(self):
+        words = {"text": "to walk by the sea"}
+        planned = set()
+        for _ in range(2):
+            _, far = self.refer()
+            self.at_far(far, ("StartTriage", {}), ("AcceptReferral", {}),
+                        ("StartReferral", {"worker_id": "wendy", "first_contact_date": TODAY}),
+                        ("RecordCarePlan", {"plan": {"what_matters": words, "agreement": "PLAN_AGREEMENT_PERSON"}}))
+            planned.add(far)
+        headers = post.headers(self.far.token("integrator", Fettle.PRACTICE, "near"), Fettle.PRACTICE, TARGET)
+        found, pages = set(), 0
+        url = f"{self.far_gateway.url}/FHIR/R4/CarePlan?status=active&_count=1"
+        while url:
+            status, answer, _ = post.post(url, None, headers, "GET")
+            self.assertEqual(status, 200, answer)
+            bundle, pages = json.loads(answer), pages + 1
+            for entry in bundle.get("entry", ()):
+                self.assertEqual(entry["resource"]["description"], words["text"])
+                found.add(entry["resource"]["id"])
+            url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), None)
+        self.assertEqual(found & planned, planned)
+        self.assertGreaterEqual(pages, 2)
+        # Of another organisation there are none.
+        headers = post.headers(self.far.token("integrator", Fettle.COUNCIL, "other"), Fettle.COUNCIL, TARGET)
+        status, answer, _ = post.post(f"{self.far_gateway.url}/FHIR/R4/CarePlan", None, headers, "GET")
+        self.assertEqual((status, json.loads(answer).get("entry")), (200, None))
+
     def response_to(self, referral):
         """What a system that is not ours answers: the wide form, no word of ours."""
         sent = self.near.call("referral.ListDeliveries", {"referral_id": referral}, self.near.gp).deliveries[0]
