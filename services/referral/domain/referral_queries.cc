@@ -361,6 +361,9 @@ absl::StatusOr<v1::GetDeliveryResponse> ReferralRules::Answer(const base::Snapsh
   if (queue.version == 0 || referral.version == 0) return DeliveryNotFound();
   const auto& state = static_cast<const v1::ReferralState&>(*queue.state);
   for (const v1::Delivery& delivery : state.delivery_queue().deliveries()) {
+    if (!delivery.partner_resource_id().empty()) {
+      response.set_partner_resource_id(delivery.partner_resource_id());
+    }
     if (delivery.message().delivery_id() != request.delivery_id()) continue;
     *response.mutable_delivery() = delivery;
     *response.mutable_referral() =
