@@ -54,14 +54,21 @@ std::string FirstSentence(std::string_view words) {
   return std::string(absl::StripSuffix(base::ToAbsl(words.substr(0, end)), "."));
 }
 
+// An enum's zero, which says nothing where something must be said.
+bool IsListed(const google::protobuf::EnumValueDescriptor* value, const FieldDescriptor* field,
+              Use use) {
+  return use == Use::kAnswer || value->number() != 0 || !RuleOf(field).required();
+}
+
 // What a field says, and each of its values, if it is one of a list.
-std::string FieldWords(const FieldDescriptor* field) {
+std::string FieldWords(const FieldDescriptor* field, Use use) {
   std::vector<std::string> paragraphs;
   if (const auto words = WordsOf(field->full_name()); !words.empty()) {
     paragraphs.emplace_back(words);
   }
   if (const auto* type = field->enum_type(); type != nullptr) {
     for (int i = 0; i < type->value_count(); ++i) {
+      if (!IsListed(type->value(i), field, use)) continue;
       const std::string& name = type->value(i)->name();
       const std::string_view words = WordsOf(absl::StrCat(type->full_name(), ".", name));
       if (!words.empty()) paragraphs.push_back(base::Concat(name, ": ", words));
@@ -133,8 +140,7 @@ json::object EnumSchema(const FieldDescriptor* field, Use use) {
   json::array names;
   for (int i = 0; i < field->enum_type()->value_count(); ++i) {
     const auto* value = field->enum_type()->value(i);
-    const bool says_nothing = value->number() == 0 && RuleOf(field).required();
-    if (use == Use::kAnswer || !says_nothing) names.emplace_back(value->name());
+    if (IsListed(value, field, use)) names.emplace_back(value->name());
   }
   return {{"type", "string"}, {"enum", std::move(names)}};
 }
@@ -174,7 +180,7 @@ class Document {
     json::array parameters;
     for (const FieldDescriptor* field : route.PathFields()) {
       parameters.push_back(Parameter(field->name(), "path", true, ValueSchema(field, Use::kRequest),
-                                     FieldWords(field)));
+                                     FieldWords(field, Use::kRequest)));
     }
     json::object operation{
         {"operationId", route.rpc->name()},
@@ -196,9 +202,10 @@ class Document {
           {"required", true}, {"content", Content("application/json", BodySchema(route))}};
     } else {
       for (const QueryParameter& parameter : QueryParametersOf(route)) {
-        parameters.push_back(Parameter(
-            parameter.name, "query", RuleOf(parameter.field()).required(),
-            ValueSchema(parameter.field(), Use::kRequest), FieldWords(parameter.field())));
+        parameters.push_back(Parameter(parameter.name, "query",
+                                       RuleOf(parameter.field()).required(),
+                                       ValueSchema(parameter.field(), Use::kRequest),
+                                       FieldWords(parameter.field(), Use::kRequest)));
       }
     }
     operation["parameters"] = std::move(parameters);
@@ -260,7 +267,7 @@ class Document {
     json::array required;
     for (const FieldDescriptor* field : fields) {
       FETTLE_CHECK(!field->is_map(), "no contract has maps");
-      properties[field->name()] = Described(FieldSchema(field, use), FieldWords(field));
+      properties[field->name()] = Described(FieldSchema(field, use), FieldWords(field, use));
       if (use == Use::kRequest && IsRequired(field) && !optional.contains(field->name())) {
         required.emplace_back(field->name());
       }
