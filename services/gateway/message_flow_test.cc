@@ -24,6 +24,7 @@
 #include "libs/http/task_testing.h"
 #include "libs/journal/memory_store.h"
 #include "libs/rpc/status_map.h"
+#include "services/gateway/fhir/capability.h"
 #include "services/gateway/fhir/json.h"
 #include "services/gateway/http/router.h"
 
@@ -791,6 +792,30 @@ TEST_F(MessageFlowTest, PlansAreSearched) {
       absl::UnavailableError("restarting"), absl::UnavailableError("restarting"),
       absl::UnavailableError("restarting"), absl::UnavailableError("restarting")};
   EXPECT_EQ(Open(path, request_.headers).status, 503);
+}
+
+// What is stated, with which parameters, is what is taken.
+TEST_F(MessageFlowTest, EachSearchThatIsStatedIsTaken) {
+  const std::map<std::string, std::string> values = {{"status", "active"},
+                                                     {"business-status", "in-triage"},
+                                                     {"owner", "wendy"},
+                                                     {"organization", "RXH01"},
+                                                     {"context", "referral"}};
+  const json::value stated = *ParseJson(CapabilityStatement("https://fettle.example", {}));
+  std::vector<std::string> types;
+  for (const json::value& resource : stated.at("rest").at(0).at("resource").as_array()) {
+    types.emplace_back(resource.at("type").as_string());
+    EXPECT_THAT(json::serialize(resource.at("interaction")), ::testing::HasSubstr("search-type"));
+    std::string target = absl::StrCat("/FHIR/R4/", types.back(), "?_count=1");
+    EXPECT_EQ(Open(target, request_.headers).status, 200) << target;
+    for (const json::value& parameter : resource.at("searchParam").as_array()) {
+      const std::string name(parameter.at("name").as_string());
+      absl::StrAppend(&target, "&", name, "=", values.at(name));
+    }
+    EXPECT_EQ(Open(target, request_.headers).status, 200) << target;
+  }
+  EXPECT_THAT(types, ::testing::UnorderedElementsAre("ServiceRequest", "Task", "CarePlan",
+                                                     "HealthcareService", "MessageDefinition"));
 }
 
 // INV-148 for what reads; what the gateway refuses itself is recorded here, once, and asks nobody.
