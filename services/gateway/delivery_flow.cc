@@ -12,6 +12,7 @@
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/base/uuid.h"
+#include "libs/nhs/nhs_number.h"
 #include "services/gateway/fhir/headers.h"
 #include "services/gateway/fhir/json.h"
 
@@ -27,6 +28,12 @@ constexpr int kRoundsLeftOut = 10;
 // Longest Retry-After that is passed on, seconds.
 constexpr int kRetryAfterMaxS = 86'400;
 constexpr int kIssueCodeBytesMax = 64;
+// FHIR's own limit.
+constexpr size_t kIdBytesMax = 64;
+// What FHIR R4 has beside `active`.
+constexpr std::string_view kNotActive[] = {"draft",     "on-hold",          "revoked",
+                                           "completed", "entered-in-error", "unknown"};
+constexpr char kServiceRequest[] = "ServiceRequest";
 
 std::string NewId() { return base::IdSource(absl::Now(), base::RandomSeed()).Next(); }
 
@@ -57,6 +64,37 @@ std::string IssueCodeOf(const std::string& body) {
   if (reader.Text(&*parsed, "resourceType") != "OperationOutcome") return "";
   std::string code = reader.Text(&*parsed, "issue.0.code");
   return reader.status().ok() && code.size() <= kIssueCodeBytesMax ? code : "";
+}
+
+// The id that a partner's answer to a request of ours gives the ServiceRequest, alone or in a
+// Bundle; empty for what is no id of FHIR. What could be somebody's NHS number is none: ids are
+// published.
+std::string MadeRequestOf(const std::string& body) {
+  const absl::StatusOr<json::value> parsed = ParseJson(body);
+  if (!parsed.ok() || !parsed->is_object()) return "";
+  ElementReader reader;
+  std::string id;
+  if (reader.Text(&*parsed, "resourceType") == kServiceRequest) id = reader.Text(&*parsed, "id");
+  for (const json::value& entry : reader.Items(&*parsed, "entry")) {
+    if (reader.Text(&entry, "resource.resourceType") != kServiceRequest) continue;
+    id = reader.Text(&entry, "resource.id");
+    break;
+  }
+  const bool is_id = !id.empty() && id.size() <= kIdBytesMax && absl::ascii_isalnum(id.front()) &&
+                     std::ranges::all_of(
+                         id, [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '.'; });
+  return reader.status().ok() && is_id && !nhs::NormaliseNhsNumber(id) ? id : "";
+}
+
+// There is no body.
+http::Headers QuestionHeaders(const rv1::OutgoingMessage& question) {
+  http::Headers headers = OutgoingHeaders(question);
+  std::erase_if(headers, [](const auto& header) { return header.first == "Content-Type"; });
+  return headers;
+}
+
+bool IsCancellation(const rv1::OutgoingMessage& message) {
+  return message.signal() == rv1::SIGNAL_CANCEL || message.signal() == rv1::SIGNAL_CANCEL_AS_ERROR;
 }
 
 // The token of a partner as it is now; empty when there is none to send.
@@ -97,6 +135,34 @@ rv1::RecordDeliveryAttemptRequest ReadAnswer(const rv1::OutgoingMessage& message
   if (absl::SimpleAtoi(HeaderOf(*answer, "Retry-After"), &seconds)) {
     attempt.set_retry_after_s(std::clamp(seconds, 0, kRetryAfterMaxS));
   }
+  if (!is_error && message.signal() == rv1::SIGNAL_REQUEST) {
+    attempt.set_partner_resource_id(MadeRequestOf(answer->body));
+  }
+  return attempt;
+}
+
+std::optional<rv1::RecordDeliveryAttemptRequest> ReadCurrent(
+    const rv1::OutgoingMessage& question, const absl::StatusOr<http::Response>& answer) {
+  rv1::RecordDeliveryAttemptRequest attempt = ReadAnswer(question, answer);
+  if (!answer.ok() || attempt.problem() != rv1::DELIVERY_PROBLEM_UNSPECIFIED) return attempt;
+  // A question has no duplicate: nothing was delivered by it.
+  attempt.clear_issue_code();
+  if (answer->status / 100 != 2) return attempt;
+  std::string status;
+  if (const absl::StatusOr<json::value> body = ParseJson(answer->body);
+      body.ok() && body->is_object()) {
+    ElementReader reader;
+    if (reader.Text(&*body, "resourceType") == kServiceRequest) {
+      status = reader.Text(&*body, "status");
+    }
+  }
+  if (status == "active") return std::nullopt;
+  if (std::ranges::find(kNotActive, status) == std::end(kNotActive)) {
+    attempt.set_problem(rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE);
+    return attempt;
+  }
+  attempt.set_problem(rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE);
+  attempt.set_partner_status(status);
   return attempt;
 }
 
@@ -181,15 +247,35 @@ http::Task<absl::Status> DeliveryFlow::TryToDeliver(const rv1::DueDelivery& due)
     if (!read->delivery().has_body()) co_return absl::OkStatus();
   }
   const rv1::OutgoingMessage& message = read->delivery().message();
+  // Where the answer that named it was lost, the partner alone says whether it may be cancelled.
+  if (IsCancellation(message) && !read->partner_resource_id().empty()) {
+    rv1::OutgoingMessage question = message;
+    question.set_delivery_id(NewId());
+    http::Call ask{.method = "GET",
+                   .url = absl::StrCat(partner.endpoint, "/", kServiceRequest, "/",
+                                       read->partner_resource_id()),
+                   .headers = QuestionHeaders(question)};
+    const auto current = co_await Send(std::move(ask), partner, *token);
+    if (absl::IsCancelled(current.status())) co_return current.status();
+    if (auto ended = ReadCurrent(question, current)) {
+      co_return co_await Report(*std::move(ended), due);
+    }
+  }
   http::Call call{.url = absl::StrCat(partner.endpoint, "/$process-message"),
                   .headers = OutgoingHeaders(message),
-                  .body = read->delivery().body().text(),
-                  .ca_file = partner.ca_file};
-  if (!token->empty()) call.headers.emplace_back("Authorization", absl::StrCat("Bearer ", *token));
-  const auto send = [&](auto done) { client_.Start(std::move(call), std::move(done)); };
-  const auto answer = co_await http::Await<absl::StatusOr<http::Response>>(send);
+                  .body = read->delivery().body().text()};
+  const auto answer = co_await Send(std::move(call), partner, *token);
   if (absl::IsCancelled(answer.status())) co_return answer.status();
   co_return co_await Report(ReadAnswer(message, answer), due);
+}
+
+http::Task<absl::StatusOr<http::Response>> DeliveryFlow::Send(http::Call call,
+                                                              const Partner& partner,
+                                                              const std::string& token) {
+  call.ca_file = partner.ca_file;
+  if (!token.empty()) call.headers.emplace_back("Authorization", absl::StrCat("Bearer ", token));
+  const auto send = [&](auto done) { client_.Start(std::move(call), std::move(done)); };
+  co_return co_await http::Await<absl::StatusOr<http::Response>>(send);
 }
 
 http::Task<absl::StatusOr<rv1::GetDeliveryResponse>> DeliveryFlow::Read(

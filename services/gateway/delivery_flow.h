@@ -5,6 +5,7 @@
 #define FETTLE_SERVICES_GATEWAY_DELIVERY_FLOW_H_
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -22,9 +23,13 @@
 
 namespace fettle::gateway {
 
-// What an answer of a partner comes to (INV-152). `status` is not OK when there was none.
+// What an answer of a partner comes to (INV-152). `answer` is not OK when there was none.
 referral::v1::RecordDeliveryAttemptRequest ReadAnswer(const referral::v1::OutgoingMessage& message,
                                                       const absl::StatusOr<http::Response>& answer);
+// Of the partner's own ServiceRequest, read before it is cancelled (INV-157): an attempt that ends
+// here, or nothing when it is active and may be cancelled.
+std::optional<referral::v1::RecordDeliveryAttemptRequest> ReadCurrent(
+    const referral::v1::OutgoingMessage& question, const absl::StatusOr<http::Response>& answer);
 
 class DeliveryFlow {
  public:
@@ -56,6 +61,8 @@ class DeliveryFlow {
       const referral::v1::DueDelivery& due);
   http::Task<absl::Status> Prepare(const referral::v1::DueDelivery& due,
                                    const referral::v1::GetDeliveryResponse& read);
+  http::Task<absl::StatusOr<http::Response>> Send(http::Call call, const Partner& partner,
+                                                  const std::string& token);
   http::Task<absl::Status> Report(referral::v1::RecordDeliveryAttemptRequest attempt,
                                   const referral::v1::DueDelivery& due);
   CallContext Call(const std::string& correlation_id) const;

@@ -58,6 +58,80 @@ TEST(ReadAnswer, NoAnswerHasItsCause) {
   EXPECT_EQ(Attempt(absl::OutOfRangeError("")).problem(), rv1::DELIVERY_PROBLEM_CONNECTION_FAILED);
 }
 
+// The id under which a request can be read at the partner's, where it is one of FHIR.
+TEST(ReadAnswer, SaysWhatARequestMadeThere) {
+  rv1::OutgoingMessage message;
+  message.set_delivery_id(kDelivery);
+  message.set_correlation_id(kCorrelation);
+  message.set_signal(rv1::SIGNAL_REQUEST);
+  const auto made = [&](const std::string& body) {
+    const auto attempt = ReadAnswer(message, Echoing(200, body));
+    EXPECT_EQ(attempt.problem(), rv1::DELIVERY_PROBLEM_UNSPECIFIED) << body;
+    return attempt.partner_resource_id();
+  };
+  const auto request = [](const std::string& id) {
+    return R"({"resourceType":"ServiceRequest","id":")" + id + R"("})";
+  };
+  const auto bundle = [](const std::string& resource) {
+    return R"({"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"p"}},)"
+           R"({"resource":)" +
+           resource + "}]}";
+  };
+  EXPECT_EQ(made(bundle(request("their-id.7"))), "their-id.7");
+  EXPECT_EQ(made(request("their-id.7")), "their-id.7");
+  for (const std::string& id : {std::string(), std::string("a/../b"), std::string("a b"),
+                                std::string("a?b"), std::string(".."), std::string("9990000018"),
+                                std::string("999-000-0018"), std::string(65, 'a')}) {
+    EXPECT_EQ(made(bundle(request(id))), "") << id;
+  }
+  for (const char* body : {"", "[]", "{}", R"({"entry":3})", R"({"entry":[3]})",
+                           R"({"entry":[{"resource":{"resourceType":"ServiceRequest"}}]})"}) {
+    EXPECT_EQ(made(body), "") << body;
+  }
+  message.set_signal(rv1::SIGNAL_CANCEL);
+  EXPECT_EQ(made(bundle(request("their-id.7"))), "");
+}
+
+// INV-157: only what is active there is cancelled; an answer that does not say so ends the attempt.
+TEST(ReadCurrent, Inv157OnlyWhatIsActiveIsCancelled) {
+  rv1::OutgoingMessage question;
+  question.set_delivery_id(kDelivery);
+  question.set_correlation_id(kCorrelation);
+  question.set_signal(rv1::SIGNAL_CANCEL);
+  const auto in = [](const std::string& status) {
+    return Echoing(200, R"({"resourceType":"ServiceRequest","status":")" + status + R"("})");
+  };
+  EXPECT_EQ(ReadCurrent(question, in("active")), std::nullopt);
+  for (const char* status : {"revoked", "completed", "on-hold", "unknown", "entered-in-error"}) {
+    const auto attempt = ReadCurrent(question, in(status));
+    ASSERT_TRUE(attempt.has_value()) << status;
+    EXPECT_EQ(attempt->problem(), rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE);
+    EXPECT_EQ(attempt->partner_status(), status);
+    EXPECT_EQ(attempt->http_status(), 200);
+  }
+  for (const http::Response& answer :
+       {in(""), in("inactive"), Echoing(200, "{}"), Echoing(200, "[]"), Echoing(200, "not found"),
+        Echoing(204, ""), Echoing(200, R"({"resourceType":"Task","status":"active"})"),
+        Echoing(200, R"({"resourceType":"ServiceRequest","status":["active"]})")}) {
+    const auto attempt = ReadCurrent(question, answer);
+    ASSERT_TRUE(attempt.has_value()) << answer.body;
+    EXPECT_EQ(attempt->problem(), rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE) << answer.body;
+  }
+  // Another's ids: it may be about another's referral.
+  http::Response others = in("active");
+  others.headers[0].second = kCorrelation;
+  EXPECT_EQ(ReadCurrent(question, others)->problem(), rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE);
+  EXPECT_EQ(ReadCurrent(question, absl::DeadlineExceededError(""))->problem(),
+            rv1::DELIVERY_PROBLEM_TIMEOUT);
+  for (const int status : {404, 409, 429, 503}) {
+    const auto attempt = ReadCurrent(question, Echoing(status, kOutcome));
+    ASSERT_TRUE(attempt.has_value()) << status;
+    EXPECT_EQ(attempt->http_status(), status);
+    EXPECT_EQ(attempt->problem(), rv1::DELIVERY_PROBLEM_UNSPECIFIED);
+    EXPECT_EQ(attempt->issue_code(), "") << "a question that was asked before delivers nothing";
+  }
+}
+
 TEST(ReadAnswer, RetryAfterHasBounds) {
   http::Response answer = Echoing(429, kOutcome);
   answer.headers.emplace_back("Retry-After", "120");

@@ -24,6 +24,7 @@
 #include "libs/http/task_testing.h"
 #include "libs/journal/memory_store.h"
 #include "libs/rpc/status_map.h"
+#include "services/gateway/fhir/capability.h"
 #include "services/gateway/fhir/json.h"
 #include "services/gateway/http/router.h"
 
@@ -108,6 +109,8 @@ class FakeReferral final : public referral::v1::ReferralService::Service {
     response->mutable_referral()->set_status(referral::v1::REFERRAL_STATUS_PAUSED);
     response->mutable_referral()->set_person_id(kPersonId);
     response->mutable_referral()->add_missing_items("first_name");
+    response->mutable_referral()->mutable_care()->set_plan_version(2);
+    response->mutable_referral()->mutable_care()->mutable_plan()->set_agreement(agreement);
     return recorder_->Take("GetReferral", context, *request);
   }
   grpc::Status ListReferrals(grpc::ServerContext* context,
@@ -142,6 +145,7 @@ class FakeReferral final : public referral::v1::ReferralService::Service {
   }
 
   referral::v1::FindPartnerMessageResponse found;
+  referral::v1::PlanAgreement agreement = referral::v1::PLAN_AGREEMENT_PERSON;
 
  private:
   Recorder* const recorder_;
@@ -756,6 +760,64 @@ TEST_F(MessageFlowTest, SearchesGoOnWhereTheLastPageEnded) {
   EXPECT_TRUE(recorder_.calls.empty());
 }
 
+// Each plan is asked for by itself; a draft is not what `on-hold` asks for.
+TEST_F(MessageFlowTest, PlansAreSearched) {
+  const std::string path = "/FHIR/R4/CarePlan?status=on-hold&_page=a%2Db";
+  const auto found = [&](const std::string& target) {
+    const http::Response response = Open(target, request_.headers);
+    EXPECT_EQ(response.status, 200);
+    EXPECT_THAT(recorder_.calls, ElementsAre("ListReferrals", "GetReferral"));
+    return ParseJson(response.body)->as_object();
+  };
+  json::object bundle = found(path);
+  const auto list = Sent<referral::v1::ListReferralsRequest>("ListReferrals");
+  EXPECT_TRUE(list.with_plan());
+  EXPECT_EQ(list.status(), referral::v1::REFERRAL_STATUS_PAUSED);
+  EXPECT_EQ(list.page().page_size(), 20);
+  EXPECT_EQ(list.page().page_token(), "a-b");
+  EXPECT_EQ(bundle.at("link").at(1).at("url").as_string(),
+            "https://fettle.example/FHIR/R4/CarePlan?status=on-hold&_page=next");
+  EXPECT_EQ(bundle.at("entry").at(0).at("fullUrl").as_string(),
+            absl::StrCat("https://fettle.example/FHIR/R4/CarePlan/", kReferralId));
+  EXPECT_EQ(bundle.at("entry").at(0).at("resource").at("status").as_string(), "on-hold");
+
+  referral_.agreement = referral::v1::PLAN_AGREEMENT_NONE;
+  EXPECT_FALSE(found(path).contains("entry"));
+  bundle = found("/FHIR/R4/CarePlan?_count=50");
+  EXPECT_EQ(bundle.at("entry").at(0).at("resource").at("status").as_string(), "draft");
+  EXPECT_EQ(Sent<referral::v1::ListReferralsRequest>("ListReferrals").status(),
+            referral::v1::REFERRAL_STATUS_UNSPECIFIED);
+  // A page with a hole in it would be taken for the whole.
+  recorder_.refusals["GetReferral"] = {
+      absl::UnavailableError("restarting"), absl::UnavailableError("restarting"),
+      absl::UnavailableError("restarting"), absl::UnavailableError("restarting")};
+  EXPECT_EQ(Open(path, request_.headers).status, 503);
+}
+
+// What is stated, with which parameters, is what is taken.
+TEST_F(MessageFlowTest, EachSearchThatIsStatedIsTaken) {
+  const std::map<std::string, std::string> values = {{"status", "active"},
+                                                     {"business-status", "in-triage"},
+                                                     {"owner", "wendy"},
+                                                     {"organization", "RXH01"},
+                                                     {"context", "referral"}};
+  const json::value stated = *ParseJson(CapabilityStatement("https://fettle.example", {}));
+  std::vector<std::string> types;
+  for (const json::value& resource : stated.at("rest").at(0).at("resource").as_array()) {
+    types.emplace_back(resource.at("type").as_string());
+    EXPECT_THAT(json::serialize(resource.at("interaction")), ::testing::HasSubstr("search-type"));
+    std::string target = absl::StrCat("/FHIR/R4/", types.back(), "?_count=1");
+    EXPECT_EQ(Open(target, request_.headers).status, 200) << target;
+    for (const json::value& parameter : resource.at("searchParam").as_array()) {
+      const std::string name(parameter.at("name").as_string());
+      absl::StrAppend(&target, "&", name, "=", values.at(name));
+    }
+    EXPECT_EQ(Open(target, request_.headers).status, 200) << target;
+  }
+  EXPECT_THAT(types, ::testing::UnorderedElementsAre("ServiceRequest", "Task", "CarePlan",
+                                                     "HealthcareService", "MessageDefinition"));
+}
+
 // INV-148 for what reads; what the gateway refuses itself is recorded here, once, and asks nobody.
 TEST_F(MessageFlowTest, ReadsThatAreRefusedAskNobody) {
   Recorded();
@@ -766,7 +828,10 @@ TEST_F(MessageFlowTest, ReadsThatAreRefusedAskNobody) {
         std::pair{"/FHIR/R4/Task?_format=xml", 400},
         std::pair{"/FHIR/R4/Task?_count=1&_count=2", 400},
         std::pair{"/FHIR/R4/Task?business-status=inactive", 400},
-        std::pair{"/FHIR/R4/ServiceRequest?status=revoked", 400}}) {
+        std::pair{"/FHIR/R4/ServiceRequest?status=revoked", 400},
+        std::pair{"/FHIR/R4/CarePlan?status=revoked", 400},
+        std::pair{"/FHIR/R4/CarePlan?patient=1", 400},
+        std::pair{"/FHIR/R4/CarePlan?_count=51", 400}}) {
     EXPECT_EQ(Open(target, request_.headers).status, status) << target;
     EXPECT_TRUE(recorder_.calls.empty()) << target;
     EXPECT_THAT(Recorded(), ::testing::SizeIs(1)) << target;

@@ -32,6 +32,9 @@ constexpr char kMethod[] = "GET /FHIR/R4";
 constexpr std::string_view kBearer = "Bearer ";
 constexpr char kParameterNotValid[] = "PARAMETER_NOT_VALID";
 constexpr int kCountMax = 200;
+// Plans are asked for one by one.
+constexpr int kPlansMax = 50;
+constexpr int kPlansDefault = 20;
 constexpr char kHistory[] = "/_history";
 constexpr int kHistoryPagesMax = 40;
 
@@ -45,7 +48,7 @@ const std::vector<TypeRow>& Types() {
   static const std::vector<TypeRow>& types =
       *new std::vector<TypeRow>{{"ServiceRequest", {"status"}},
                                 {"Task", {"business-status", "owner"}},
-                                {"CarePlan", {}},
+                                {"CarePlan", {"status"}},
                                 {"HealthcareService", {"organization"}},
                                 {"MessageDefinition", {"context"}}};
   return types;
@@ -100,11 +103,11 @@ absl::StatusOr<std::map<std::string, std::string, std::less<>>> ReadParameters(
 }
 
 absl::Status FillPage(const std::map<std::string, std::string, std::less<>>& parameters,
-                      common::v1::Page& page) {
+                      common::v1::Page& page, int count_max = kCountMax) {
   if (const auto count = parameters.find("_count"); count != parameters.end()) {
     int size = 0;
-    if (!absl::SimpleAtoi(count->second, &size) || size < 1 || size > kCountMax) {
-      return NotValid("_count", absl::StrCat("1 to ", kCountMax));
+    if (!absl::SimpleAtoi(count->second, &size) || size < 1 || size > count_max) {
+      return NotValid("_count", absl::StrCat("1 to ", count_max));
     }
     page.set_page_size(size);
   }
@@ -183,11 +186,11 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::Process(
     if (base::IsUuid(id)) co_return co_await History(call, id);
   } else if (!id.empty()) {
     if (base::IsUuid(id)) co_return co_await GetOne(call, type, id);
-  } else if (type == "CarePlan") {
-    response = NotValid("CarePlan", "the id of its referral: CarePlan/<id>");
   } else {
     if (type == "HealthcareService") {
       response = co_await Services(call, *parameters, query);
+    } else if (type == "CarePlan") {
+      response = co_await Plans(call, *parameters, query);
     } else {
       response = co_await Referrals(call, type, *parameters, query);
     }
@@ -210,14 +213,9 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::GetOne(const CallContext& c
     if (!found.ok()) co_return found.status();
     co_return ShownAs(HealthcareServiceOf(found->response.service()));
   }
-  rv1::GetReferralRequest get;
-  get.set_referral_id(id);
-  const auto start = [&](auto* context, auto* response, auto done) {
-    parts_.referral->async()->GetReferral(context, &get, response, std::move(done));
-  };
-  const auto found = co_await Ask<rv1::GetReferralResponse>(call, start);
+  const absl::StatusOr<rv1::Referral> found = co_await GetReferral(call, std::move(id));
   if (!found.ok()) co_return found.status();
-  const rv1::Referral& referral = found->response.referral();
+  const rv1::Referral& referral = *found;
   if (type == "CarePlan") {
     if (referral.care().plan_version() == 0) co_return NoSuch(type);
     co_return ShownAs(CarePlanOf(referral));
@@ -225,6 +223,18 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::GetOne(const CallContext& c
   http::Response response = ShownAs(type == "Task" ? TaskOf(referral) : ServiceRequestOf(referral));
   response.headers.emplace_back("ETag", absl::StrCat("W/\"", referral.version(), "\""));
   co_return response;
+}
+
+http::Task<absl::StatusOr<rv1::Referral>> ReadFlow::GetReferral(const CallContext& call,
+                                                                std::string id) {
+  rv1::GetReferralRequest get;
+  get.set_referral_id(id);
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.referral->async()->GetReferral(context, &get, response, std::move(done));
+  };
+  auto found = co_await Ask<rv1::GetReferralResponse>(call, start);
+  if (!found.ok()) co_return found.status();
+  co_return std::move(*found->response.mutable_referral());
 }
 
 // All pages of it at once: a case has few messages.
@@ -289,6 +299,45 @@ http::Task<absl::StatusOr<http::Response>> ReadFlow::Referrals(const CallContext
   co_return ShownAs(SearchSet(parts_.base_url, SelfQuery(type, query),
                               NextQuery(type, query, found->response.next_page_token()),
                               std::move(resources)));
+}
+
+// A list holds nobody's words, and an answer of a service those of one person: each plan is asked
+// for by itself, and leaves a record of its own.
+http::Task<absl::StatusOr<http::Response>> ReadFlow::Plans(const CallContext& call,
+                                                           const Parameters& parameters,
+                                                           std::string query) {
+  rv1::ListReferralsRequest list;
+  list.set_with_plan(true);
+  list.mutable_page()->set_page_size(kPlansDefault);
+  if (const absl::Status status = FillPage(parameters, *list.mutable_page(), kPlansMax);
+      !status.ok()) {
+    co_return status;
+  }
+  std::string wanted;
+  if (const auto status = parameters.find("status"); status != parameters.end()) {
+    wanted = status->second;
+    const std::optional<rv1::ReferralStatus> state = StateOfPlans(wanted);
+    if (!state) {
+      co_return NotValid("status", "`active`, `on-hold`, `completed` or `entered-in-error`");
+    }
+    list.set_status(*state);
+  }
+  const auto start = [&](auto* context, auto* response, auto done) {
+    parts_.referral->async()->ListReferrals(context, &list, response, std::move(done));
+  };
+  const auto listed = co_await Ask<rv1::ListReferralsResponse>(call, start);
+  if (!listed.ok()) co_return listed.status();
+  std::vector<boost::json::object> plans;
+  for (const rv1::Referral& summary : listed->response.referrals()) {
+    const absl::StatusOr<rv1::Referral> found = co_await GetReferral(call, summary.referral_id());
+    if (!found.ok()) co_return found.status();
+    boost::json::object plan = CarePlanOf(*found);
+    // A plan that nobody agreed to is a draft, and a referral may have gone on since it was listed.
+    if (wanted.empty() || plan.at("status").as_string() == wanted) plans.push_back(std::move(plan));
+  }
+  co_return ShownAs(SearchSet(parts_.base_url, SelfQuery("CarePlan", query),
+                              NextQuery("CarePlan", query, listed->response.next_page_token()),
+                              std::move(plans)));
 }
 
 http::Task<absl::StatusOr<http::Response>> ReadFlow::Services(const CallContext& call,

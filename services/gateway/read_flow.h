@@ -48,10 +48,14 @@ class ReadFlow {
                                                      std::string resource_path);
   http::Task<absl::StatusOr<http::Response>> GetOne(const CallContext& call, std::string type,
                                                     std::string id);
+  http::Task<absl::StatusOr<referral::v1::Referral>> GetReferral(const CallContext& call,
+                                                                 std::string id);
   http::Task<absl::StatusOr<http::Response>> History(const CallContext& call, std::string id);
   http::Task<absl::StatusOr<http::Response>> Referrals(const CallContext& call, std::string type,
                                                        const Parameters& parameters,
                                                        std::string query);
+  http::Task<absl::StatusOr<http::Response>> Plans(const CallContext& call,
+                                                   const Parameters& parameters, std::string query);
   http::Task<absl::StatusOr<http::Response>> Services(const CallContext& call,
                                                       const Parameters& parameters,
                                                       std::string query);

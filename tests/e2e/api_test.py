@@ -184,6 +184,9 @@ class ApiTest(unittest.TestCase):
         self.assertIn("/api/v1/referrals/{referral_id}/accept", self.document["paths"])
         for schema in self.document["components"]["schemas"].values():
             jsonschema.Draft202012Validator.check_schema(schema)
+        for _, _, operation in self.operations():
+            self.assertTrue(operation["summary"], operation["operationId"])
+            self.assertTrue(operation["description"].startswith(operation["summary"]), operation["operationId"])
 
     def test_2_nobody_gets_in_without_a_token_or_with_another_role(self):
         stranger = self.fettle.token("trainer", self.fettle.PROVIDER, "tom")

@@ -154,6 +154,49 @@ class TwoInstallations(unittest.TestCase):
         self.assertEqual(send(Fettle.PROVIDER, json.dumps(request).encode(), new_id())[0], 400)
         self.near_is(near, "ACTIVE")
 
+    def test_6_a_partner_searches_the_plans_of_its_referrals(self):
+        words = {"text": "to walk by the sea"}
+        planned = set()
+        for _ in range(2):
+            _, far = self.refer()
+            self.at_far(far, ("StartTriage", {}), ("AcceptReferral", {}),
+                        ("StartReferral", {"worker_id": "wendy", "first_contact_date": TODAY}),
+                        ("RecordCarePlan", {"plan": {"what_matters": words, "agreement": "PLAN_AGREEMENT_PERSON"}}))
+            planned.add(far)
+        headers = post.headers(self.far.token("integrator", Fettle.PRACTICE, "near"), Fettle.PRACTICE, TARGET)
+        found, pages = set(), 0
+        url = f"{self.far_gateway.url}/FHIR/R4/CarePlan?status=active&_count=1"
+        while url:
+            status, answer, _ = post.post(url, None, headers, "GET")
+            self.assertEqual(status, 200, answer)
+            bundle, pages = json.loads(answer), pages + 1
+            for entry in bundle.get("entry", ()):
+                self.assertEqual(entry["resource"]["description"], words["text"])
+                found.add(entry["resource"]["id"])
+            url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), None)
+        self.assertEqual(found & planned, planned)
+        self.assertGreaterEqual(pages, 2)
+        # Of another organisation there are none.
+        headers = post.headers(self.far.token("integrator", Fettle.COUNCIL, "other"), Fettle.COUNCIL, TARGET)
+        status, answer, _ = post.post(f"{self.far_gateway.url}/FHIR/R4/CarePlan", None, headers, "GET")
+        self.assertEqual((status, json.loads(answer).get("entry")), (200, None))
+
+    def test_7_what_is_closed_there_is_not_cancelled(self):
+        """INV-157: the partner closed it, and its message has not come yet when we take the referral back."""
+        started = (("StartTriage", {}), ("AcceptReferral", {}), ("StartReferral", {"worker_id": "wendy", "first_contact_date": TODAY}))
+        for last, ends, partner_status in (
+                (("DeclineReferral", {"decision_date": TODAY}), "DELIVERED", "revoked"),
+                (("CompleteReferral", {"closed_date": TODAY, "outcomes": [{"code": "CONNECTED_TO_GROUP"}]}), "FAILED", "completed")):
+            near, far = self.refer()
+            wait_for(lambda: delivery_names(self.near, near, self.near.gp) == [("REQUEST", "DELIVERED")])
+            self.near_gateway.stop()
+            self.at_far(far, *started, last)
+            self.near.call("referral.WithdrawReferral", {"referral_id": near, "reason_code": "NO_LONGER_REQUIRED"}, self.near.gp)
+            self.near_gateway.start()
+            wait_for(lambda: delivery_names(self.near, near, self.near.gp)[1:] == [("CANCEL", ends)])
+            cancel = self.near.call("referral.ListDeliveries", {"referral_id": near}, self.near.gp).deliveries[1].delivery
+            self.assertEqual((cancel.partner_status, cancel.attempts), (partner_status, 1))
+
     def response_to(self, referral):
         """What a system that is not ours answers: the wide form, no word of ours."""
         sent = self.near.call("referral.ListDeliveries", {"referral_id": referral}, self.near.gp).deliveries[0]
@@ -177,8 +220,15 @@ class DifficultPartner(unittest.TestCase):
         cls.partner = Partner()
         cls.addClassCleanup(cls.partner.stop)
         cls.gateway = Gateway(cls.fettle, "strict", delivery_poll_ms=50, partner_answer_ms_max=500)
-        cls.gateway.partner(Fettle.PRACTICE, cls.partner.url, "a-token-of-theirs")
+        for organisation in (Fettle.PRACTICE, Fettle.PROVIDER):
+            cls.gateway.partner(organisation, cls.partner.url, "a-token-of-theirs")
         cls.enterClassContext(cls.gateway)
+        cls.elsewhere = new_id()
+        cls.fettle.call("referral.RegisterService", {
+            "service_id": cls.elsewhere, "organisation": Fettle.PROVIDER,
+            "description": {"name": "Elsewhere", "kind": "SERVICE_KIND_SOCIAL_PRESCRIBING", "dos_service_id": "2000011148"}},
+            cls.fettle.token("administrator", Fettle.ICB))
+        cls.numbers = messages.nhs_numbers(9990003000)
 
     def decided(self, *answers):
         """The id of a referral of the partner's that was rejected; the partner answers like this."""
@@ -219,6 +269,49 @@ class DifficultPartner(unittest.TestCase):
         self.assertEqual(len(pauses), 3)
         self.assertGreater(pauses[0], 5)
         self.assertGreater(pauses[2], 20)
+
+    def cancelled(self, *current, made="their-id"):
+        """A referral that the partner took, and that was taken back; the partner shows it like this."""
+        self.partner.will((200, {}, ""), made=made, current=current)
+        person = self.fettle.person(number=next(self.numbers), born="1959-05-04")
+        referral = self.fettle.call("referral.SubmitReferral", self.fettle.referral_request(person, service=self.elsewhere),
+                                    self.fettle.gp).referral_id
+        wait_for(lambda: delivery_names(self.fettle, referral, self.fettle.gp) == [("REQUEST", "DELIVERED")])
+        self.fettle.call("referral.WithdrawReferral", {"referral_id": referral, "reason_code": "NO_LONGER_REQUIRED"}, self.fettle.gp)
+        return referral
+
+    def cancel_ends_as(self, referral, status):
+        wait_for(lambda: delivery_names(self.fettle, referral, self.fettle.gp)[1:] == [("CANCEL", status)])
+        return self.fettle.call("referral.ListDeliveries", {"referral_id": referral}, self.fettle.gp).deliveries[1].delivery
+
+    def test_what_is_cancelled_is_read_first(self):
+        """INV-157: until the partner says that it is active, nothing is sent; a question that fails is asked again."""
+        referral = self.cancelled("hangs up", 503, "active")
+        last = self.cancel_ends_as(referral, "DELIVERED")
+        self.assertEqual(last.attempts, 3)
+        self.assertEqual(len(self.partner.seen), 2)
+        request, cancel = (headers for headers, _, _ in self.partner.seen)
+        self.assertEqual({path for path, _ in self.partner.read}, {"/FHIR/R4/ServiceRequest/their-id"})
+        self.assertEqual(len(self.partner.read), 3)
+        for _, headers in self.partner.read:
+            self.assertNotIn(headers["X-Request-Id"], (request["X-Request-Id"], cancel["X-Request-Id"]))
+            for name in ("X-Correlation-Id", "NHSD-Target-Identifier", "NHSD-End-User-Organisation", "NHSD-Requesting-Software",
+                         "Authorization", "Accept"):
+                self.assertEqual(headers[name], cancel[name], name)
+            self.assertNotIn("Content-Type", headers)
+
+    def test_what_is_not_active_there_is_not_cancelled(self):
+        """INV-157"""
+        for current, ends, shown in (("revoked", "DELIVERED", ("revoked", 200)), ("completed", "FAILED", ("completed", 200)),
+                                     ("unknown", "FAILED", ("unknown", 200)), (404, "FAILED", ("", 404))):
+            last = self.cancel_ends_as(self.cancelled(current), ends)
+            self.assertEqual((last.partner_status, last.http_status), shown)
+            self.assertEqual((len(self.partner.seen), len(self.partner.read)), (1, 1))
+
+    def test_what_no_answer_named_is_cancelled_unread(self):
+        for made in ("", "9990000018"):
+            self.cancel_ends_as(self.cancelled("completed", made=made), "DELIVERED")
+            self.assertEqual((len(self.partner.seen), len(self.partner.read)), (2, 0))
 
     def test_a_partner_that_asks_for_time_gets_it(self):
         referral = self.decided((429, {"Retry-After": "8"}, "throttled"), (200, {}, ""))

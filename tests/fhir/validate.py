@@ -191,6 +191,8 @@ RESOURCES = (
     ("a referral", 200, lambda p: p.read_one("ServiceRequest")),
     ("versions of a referral", 200, lambda p: p.history()),
     ("a care plan", 200, lambda p: p.plan()),
+    ("care plans", 200, lambda p: p.get("CarePlan?_count=50")),
+    ("care plans with a status", 200, lambda p: p.get("CarePlan?status=active")),
     ("work on referrals", 200, lambda p: p.get("Task")),
     ("work on a referral", 200, lambda p: p.read_one("Task")),
     ("a search that finds nothing", 200, lambda p: p.get("Task?business-status=paused")),

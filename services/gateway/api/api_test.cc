@@ -292,5 +292,45 @@ TEST_F(ApiTest, TheDocumentHasTheRulesOfTheContracts) {
   EXPECT_THAT(json::serialize(triage.as_object().at("required")), Not(HasSubstr("request_id")));
 }
 
+// Every operation says what it does, and every parameter and field what the contract says of it.
+TEST_F(ApiTest, TheDocumentHasTheWordsOfTheContracts) {
+  const std::string text = OpenApiDocument(routes_);
+  const json::object document = ParseJson(text)->as_object();
+  const json::object& paths = document.at("paths").as_object();
+  for (const auto& [path, operations] : paths) {
+    for (const auto& [method, operation] : operations.as_object()) {
+      const std::string summary(operation.at("summary").as_string());
+      EXPECT_GT(summary.size(), 10u) << path;
+      EXPECT_THAT(summary, Not(testing::EndsWith("."))) << path;
+      EXPECT_THAT(std::string(operation.at("description").as_string()),
+                  testing::StartsWith(summary))
+          << path;
+    }
+  }
+  const json::value& list = paths.at("/api/v1/referrals").at("get");
+  EXPECT_EQ(list.at("summary").as_string(),
+            "The referrals of the caller's organisation: of one worker, or all, in one state, "
+            "newest first");
+  bool is_described = false;
+  for (const json::value& parameter : list.at("parameters").as_array()) {
+    if (parameter.at("name").as_string() != "status") continue;
+    is_described = true;
+    EXPECT_THAT(std::string(parameter.at("description").as_string()),
+                testing::AllOf(HasSubstr("Only those in this state"),
+                               HasSubstr("REFERRAL_STATUS_DECLINED: cancelled: the person")));
+  }
+  EXPECT_TRUE(is_described);
+  const json::object& schemas = document.at("components").as_object().at("schemas").as_object();
+  EXPECT_EQ(
+      schemas.at("referral.Delivery").at_pointer("/properties/attempts/description").as_string(),
+      "Since it was requested, or sent again.");
+  EXPECT_THAT(std::string(schemas.at("referral.Referral").at("description").as_string()),
+              Not(IsEmpty()));
+  // What is for us alone stays here: numbers of our rules, remarks to tools.
+  for (const char* ours : {"INV-", "buf:", "lint", "@", "NOLINT"}) {
+    EXPECT_THAT(text, Not(HasSubstr(ours)));
+  }
+}
+
 }  // namespace
 }  // namespace fettle::gateway

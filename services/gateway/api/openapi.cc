@@ -10,11 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "fettle/common/v1/types.pb.h"
 #include "libs/base/check.h"
+#include "libs/base/text.h"
 #include "libs/rpc/validate.h"
 #include "services/gateway/api/problem.h"
 #include "services/gateway/api/request.h"
+#include "services/gateway/api/words.h"
 #include "services/gateway/fhir/json.h"
 
 namespace fettle::gateway {
@@ -37,6 +40,41 @@ const FieldRule& RuleOf(const FieldDescriptor* field) {
 std::string NameOf(const Descriptor* type, Use use) {
   return absl::StrCat(absl::StrReplaceAll(type->full_name(), {{"fettle.", ""}, {".v1.", "."}}),
                       use == Use::kRequest ? "Input" : "");
+}
+
+// With the description, if there is one.
+json::object Described(json::object schema, std::string_view words) {
+  if (!words.empty()) schema["description"] = words;
+  return schema;
+}
+
+// The first sentence, without its full stop.
+std::string FirstSentence(std::string_view words) {
+  const size_t end = std::min(words.find(". "), words.find("\n\n"));
+  return std::string(absl::StripSuffix(base::ToAbsl(words.substr(0, end)), "."));
+}
+
+// An enum's zero, which says nothing where something must be said.
+bool IsListed(const google::protobuf::EnumValueDescriptor* value, const FieldDescriptor* field,
+              Use use) {
+  return use == Use::kAnswer || value->number() != 0 || !RuleOf(field).required();
+}
+
+// What a field says, and each of its values, if it is one of a list.
+std::string FieldWords(const FieldDescriptor* field, Use use) {
+  std::vector<std::string> paragraphs;
+  if (const auto words = WordsOf(field->full_name()); !words.empty()) {
+    paragraphs.emplace_back(words);
+  }
+  if (const auto* type = field->enum_type(); type != nullptr) {
+    for (int i = 0; i < type->value_count(); ++i) {
+      if (!IsListed(type->value(i), field, use)) continue;
+      const std::string& name = type->value(i)->name();
+      const std::string_view words = WordsOf(absl::StrCat(type->full_name(), ".", name));
+      if (!words.empty()) paragraphs.push_back(base::Concat(name, ": ", words));
+    }
+  }
+  return absl::StrJoin(paragraphs, "\n\n");
 }
 
 std::string PatternOf(common::v1::Format format) {
@@ -102,8 +140,7 @@ json::object EnumSchema(const FieldDescriptor* field, Use use) {
   json::array names;
   for (int i = 0; i < field->enum_type()->value_count(); ++i) {
     const auto* value = field->enum_type()->value(i);
-    const bool says_nothing = value->number() == 0 && RuleOf(field).required();
-    if (use == Use::kAnswer || !says_nothing) names.emplace_back(value->name());
+    if (IsListed(value, field, use)) names.emplace_back(value->name());
   }
   return {{"type", "string"}, {"enum", std::move(names)}};
 }
@@ -142,12 +179,13 @@ class Document {
   void AddRoute(const Route& route) {
     json::array parameters;
     for (const FieldDescriptor* field : route.PathFields()) {
-      parameters.push_back(
-          Parameter(field->name(), "path", true, ValueSchema(field, Use::kRequest)));
+      parameters.push_back(Parameter(field->name(), "path", true, ValueSchema(field, Use::kRequest),
+                                     FieldWords(field, Use::kRequest)));
     }
     json::object operation{
         {"operationId", route.rpc->name()},
         {"tags", json::array{TagOf(route)}},
+        {"summary", FirstSentence(WordsOf(route.rpc->full_name()))},
         {"description", DescriptionOf(route)},
     };
     if (route.is_command) {
@@ -166,7 +204,8 @@ class Document {
       for (const QueryParameter& parameter : QueryParametersOf(route)) {
         parameters.push_back(Parameter(parameter.name, "query",
                                        RuleOf(parameter.field()).required(),
-                                       ValueSchema(parameter.field(), Use::kRequest)));
+                                       ValueSchema(parameter.field(), Use::kRequest),
+                                       FieldWords(parameter.field(), Use::kRequest)));
       }
     }
     operation["parameters"] = std::move(parameters);
@@ -189,16 +228,16 @@ class Document {
   }
 
   static std::string DescriptionOf(const Route& route) {
-    return absl::StrCat("As the rpc ", route.rpc->full_name(),
+    return absl::StrCat(std::string(WordsOf(route.rpc->full_name())), "\n\nAs the rpc ",
+                        route.rpc->full_name(),
                         ". Roles: ", absl::StrJoin(route.policy().roles(), ", "), ".");
   }
 
   static json::object Parameter(const std::string& name, const char* in, bool required,
-                                json::object schema, const char* description = nullptr) {
-    json::object parameter{
-        {"name", name}, {"in", in}, {"required", required}, {"schema", std::move(schema)}};
-    if (description != nullptr) parameter["description"] = description;
-    return parameter;
+                                json::object schema, std::string_view description) {
+    return Described(
+        {{"name", name}, {"in", in}, {"required", required}, {"schema", std::move(schema)}},
+        description);
   }
 
   static json::object Content(const char* type, json::object schema) {
@@ -207,7 +246,8 @@ class Document {
 
   // What the path and the headers may give instead is not required in the body.
   json::object BodySchema(const Route& route) {
-    return ObjectSchema(BodyFieldsOf(route), Use::kRequest, {"request_id"});
+    return Described(ObjectSchema(BodyFieldsOf(route), Use::kRequest, {"request_id"}),
+                     WordsOf(route.rpc->input_type()->full_name()));
   }
 
   json::object Reference(const Descriptor* type, Use use) {
@@ -216,7 +256,7 @@ class Document {
       std::vector<const FieldDescriptor*> fields;
       for (int i = 0; i < type->field_count(); ++i) fields.push_back(type->field(i));
       json::object schema = ObjectSchema(fields, use, {});
-      schemas_[name] = std::move(schema);
+      schemas_[name] = Described(std::move(schema), WordsOf(type->full_name()));
     }
     return {{"$ref", absl::StrCat(kSchemas, name)}};
   }
@@ -227,7 +267,7 @@ class Document {
     json::array required;
     for (const FieldDescriptor* field : fields) {
       FETTLE_CHECK(!field->is_map(), "no contract has maps");
-      properties[field->name()] = FieldSchema(field, use);
+      properties[field->name()] = Described(FieldSchema(field, use), FieldWords(field, use));
       if (use == Use::kRequest && IsRequired(field) && !optional.contains(field->name())) {
         required.emplace_back(field->name());
       }

@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 // Date of the last change of what is stated here.
-constexpr char kDate[] = "2025-11-22";
+constexpr char kDate[] = "2026-11-23";
 
 json::object Supported(const char* mode, const char* definition) {
   return {{"mode", mode},
@@ -80,8 +80,7 @@ std::string CapabilityStatement(const std::string& base_url,
            {"security", json::object{{"service", json::array{oauth}}}},
            {"resource",
             json::array{WithHistory(Readable("ServiceRequest", {{"status", "token"}})),
-                        json::object{{"type", "CarePlan"},
-                                     {"interaction", json::array{json::object{{"code", "read"}}}}},
+                        Readable("CarePlan", {{"status", "token"}}),
                         Readable("Task", {{"business-status", "token"}, {"owner", "string"}}),
                         Readable("HealthcareService", {{"organization", "token"}}),
                         Readable("MessageDefinition", {{"context", "token"}})}},

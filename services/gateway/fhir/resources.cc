@@ -173,21 +173,29 @@ void FillParties(const rv1::Referral& referral, const char* who, const char* per
   }
 }
 
-// A plan that nobody agreed to is a draft; an agreed one goes the way of its referral.
+// An agreed plan goes the way of its referral: one row for each state whose plans have a status of
+// their own. Those of a referral that ended otherwise are revoked.
+struct PlanRow {
+  rv1::ReferralStatus status;
+  const char* plan;
+};
+
+constexpr PlanRow kPlans[] = {
+    {rv1::REFERRAL_STATUS_ACTIVE, "active"},
+    {rv1::REFERRAL_STATUS_PAUSED, "on-hold"},
+    {rv1::REFERRAL_STATUS_COMPLETED, "completed"},
+    {rv1::REFERRAL_STATUS_ENTERED_IN_ERROR, "entered-in-error"},
+};
+
 const char* PlanStatusOf(const rv1::Referral& referral) {
-  switch (referral.status()) {
-    case rv1::REFERRAL_STATUS_COMPLETED:
-      return "completed";
-    case rv1::REFERRAL_STATUS_ENTERED_IN_ERROR:
-      return "entered-in-error";
-    case rv1::REFERRAL_STATUS_ACTIVE:
-    case rv1::REFERRAL_STATUS_PAUSED:
-      break;
-    default:
-      return "revoked";
+  const bool is_under_way = referral.status() == rv1::REFERRAL_STATUS_ACTIVE ||
+                            referral.status() == rv1::REFERRAL_STATUS_PAUSED;
+  // Nobody agreed to it yet.
+  if (is_under_way && referral.care().plan().agreement() == rv1::PLAN_AGREEMENT_NONE) {
+    return "draft";
   }
-  if (referral.care().plan().agreement() == rv1::PLAN_AGREEMENT_NONE) return "draft";
-  return referral.status() == rv1::REFERRAL_STATUS_PAUSED ? "on-hold" : "active";
+  const auto* row = std::ranges::find(kPlans, referral.status(), &PlanRow::status);
+  return row == std::end(kPlans) ? "revoked" : row->plan;
 }
 
 bool WasAccepted(const rv1::Referral& referral) { return referral.has_accept_time(); }
@@ -333,6 +341,13 @@ json::object CarePlanOf(const rv1::Referral& referral) {
   if (!goals.empty()) resource["goal"] = std::move(goals);
   if (!activities.empty()) resource["activity"] = std::move(activities);
   return resource;
+}
+
+std::optional<rv1::ReferralStatus> StateOfPlans(std::string_view status) {
+  for (const PlanRow& row : kPlans) {
+    if (row.plan == status) return row.status;
+  }
+  return std::nullopt;
 }
 
 json::object HistoryOf(const std::string& base_url, const std::string& referral_id,

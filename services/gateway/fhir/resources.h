@@ -39,6 +39,9 @@ boost::json::object TaskOf(const referral::v1::Referral& referral);
 // The care and support plan of a referral, which has one: the newest version, with its goals
 // within. Has the id of the referral.
 boost::json::object CarePlanOf(const referral::v1::Referral& referral);
+// The one state of the referrals whose agreed plans have this CarePlan.status; nothing for a status
+// that several states give, or none.
+std::optional<referral::v1::ReferralStatus> StateOfPlans(std::string_view status);
 boost::json::object HealthcareServiceOf(const referral::v1::Service& service);
 
 // The messages that a partner may send: those whose context is `context`, or all when it is empty.

@@ -168,6 +168,25 @@ TEST(Resources, PlanHasItsGoalsAndActivities) {
   EXPECT_EQ(At(CarePlanOf(referral), "status"), "revoked");
 }
 
+// What a search by status finds has this status, and no other state's plans have it.
+TEST(Resources, StatusOfAPlanLeadsBackToTheStateOfItsReferral) {
+  rv1::Referral referral;
+  referral.mutable_care()->mutable_plan()->set_agreement(rv1::PLAN_AGREEMENT_PERSON);
+  std::set<std::string> searched;
+  for (int number = rv1::REFERRAL_STATUS_ACTIVE; number <= rv1::REFERRAL_STATUS_ENTERED_IN_ERROR;
+       ++number) {
+    referral.set_status(static_cast<rv1::ReferralStatus>(number));
+    const std::string status = At(CarePlanOf(referral), "status");
+    if (status == "revoked") continue;
+    EXPECT_EQ(StateOfPlans(status), referral.status());
+    searched.insert(status);
+  }
+  EXPECT_EQ(searched,
+            std::set<std::string>({"active", "on-hold", "completed", "entered-in-error"}));
+  EXPECT_EQ(StateOfPlans("revoked"), std::nullopt);
+  EXPECT_EQ(StateOfPlans("draft"), std::nullopt);
+}
+
 // INV-158
 TEST(Resources, HistoryHasEachVersionAsItWasReceivedNewestFirst) {
   google::protobuf::RepeatedPtrField<rv1::ReferralVersion> versions;

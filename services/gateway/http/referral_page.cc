@@ -234,6 +234,9 @@ std::string ProblemWords(const rv1::Delivery& delivery) {
       return "Their system's answer could not be understood.";
     case rv1::DELIVERY_PROBLEM_NOT_MADE:
       return "The message could not be made.";
+    case rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE:
+      return absl::StrCat("Their system says that the referral is no longer open there (",
+                          delivery.partner_status(), "). Tell them yourself.");
     default:
       return absl::StrCat("Their system refused it (", delivery.http_status(), " ",
                           delivery.issue_code(), ").");

@@ -536,6 +536,7 @@ TEST(WorkPages, AMessageThatFailedIsSaidAndCanBeSentAgain) {
   const rv1::Referral referral = ReferralIn(rv1::REFERRAL_STATUS_ACTIVE);
   Undelivered message = FailedMessage();
   message.delivery.set_issue_code("not-supported");
+  message.delivery.set_partner_status("completed");
   EXPECT_THAT(ReferralPage(referral, nullptr, {message}, "", kWendy, kNow).body,
               AllOf(HasSubstr("could not be told"), HasSubstr("That the work has begun"),
                     HasSubstr("refused it (422 not-supported)"), HasSubstr("/send-again\""),
@@ -545,7 +546,8 @@ TEST(WorkPages, AMessageThatFailedIsSaidAndCanBeSentAgain) {
            {rv1::DELIVERY_PROBLEM_TIMEOUT, "did not answer"},
            {rv1::DELIVERY_PROBLEM_CONNECTION_FAILED, "did not answer"},
            {rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE, "could not be understood"},
-           {rv1::DELIVERY_PROBLEM_NOT_MADE, "could not be made"}}) {
+           {rv1::DELIVERY_PROBLEM_NOT_MADE, "could not be made"},
+           {rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE, "no longer open there (completed)"}}) {
     message.delivery.set_problem(static_cast<rv1::DeliveryProblem>(problem));
     EXPECT_THAT(ReferralPage(referral, nullptr, {message}, "", kWendy, kNow).body,
                 HasSubstr(words));

@@ -72,8 +72,16 @@ const v1::Delivery* FindDelivery(const v1::DeliveryQueue* queue, const std::stri
   return found == queue->deliveries().end() ? nullptr : &*found;
 }
 
+// INV-157: what is no longer active there cannot be cancelled. It need not be, where it says itself
+// what the cancellation would have made it; else somebody must know that it was not cancelled.
+v1::DeliveryStatus JudgeClosed(v1::Signal signal, const std::string& partner_status) {
+  const bool says_the_same = partner_status == "entered-in-error" ||
+                             (partner_status == "revoked" && signal == v1::SIGNAL_CANCEL);
+  return says_the_same ? v1::DELIVERY_STATUS_DELIVERED : v1::DELIVERY_STATUS_FAILED;
+}
+
 // INV-152: what an answer says of trying again; an unlisted refusal is one for good.
-v1::DeliveryStatus Judge(const v1::RecordDeliveryAttemptRequest& request) {
+v1::DeliveryStatus Judge(v1::Signal signal, const v1::RecordDeliveryAttemptRequest& request) {
   switch (request.problem()) {
     case v1::DELIVERY_PROBLEM_CONNECTION_FAILED:
     case v1::DELIVERY_PROBLEM_TIMEOUT:
@@ -82,6 +90,8 @@ v1::DeliveryStatus Judge(const v1::RecordDeliveryAttemptRequest& request) {
     case v1::DELIVERY_PROBLEM_NO_ENDPOINT:
     case v1::DELIVERY_PROBLEM_NOT_MADE:
       return v1::DELIVERY_STATUS_FAILED;
+    case v1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE:
+      return JudgeClosed(signal, request.partner_status());
     default:
       break;
   }
@@ -207,7 +217,7 @@ ReferralRules::Decided<v1::RecordDeliveryAttemptResponse> ReferralRules::Decide(
   decision.response.set_status(delivery->status());
   if (IsOver(*delivery)) return decision;
   const int attempt = delivery->attempts() + 1;
-  v1::DeliveryStatus status = Judge(request);
+  v1::DeliveryStatus status = Judge(delivery->message().signal(), request);
   if (status == v1::DELIVERY_STATUS_WAITING && attempt >= kDeliveryAttemptsMax) {
     status = v1::DELIVERY_STATUS_FAILED;
   }
@@ -219,6 +229,8 @@ ReferralRules::Decided<v1::RecordDeliveryAttemptResponse> ReferralRules::Decide(
   attempted.set_issue_code(request.issue_code());
   attempted.set_problem(request.problem());
   attempted.set_status(status);
+  attempted.set_partner_status(request.partner_status());
+  attempted.set_partner_resource_id(request.partner_resource_id());
   if (status == v1::DELIVERY_STATUS_WAITING) {
     *attempted.mutable_next_attempt_time() =
         ToTimestamp(context.time + PauseAfter(attempt, request.retry_after_s()));
@@ -340,6 +352,10 @@ void EvolveQueue(v1::DeliveryQueue& queue, const v1::ReferralEvent& event) {
   delivery.set_http_status(attempted.http_status());
   delivery.set_issue_code(attempted.issue_code());
   delivery.set_problem(attempted.problem());
+  delivery.set_partner_status(attempted.partner_status());
+  if (!attempted.partner_resource_id().empty()) {
+    delivery.set_partner_resource_id(attempted.partner_resource_id());
+  }
   if (attempted.has_next_attempt_time()) {
     *delivery.mutable_next_attempt_time() = attempted.next_attempt_time();
   } else {

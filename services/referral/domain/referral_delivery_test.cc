@@ -337,6 +337,53 @@ TEST_F(DeliveryTest, WhatFailedIsSeenAndSentAgain) {
   EXPECT_EQ(Last(id).status(), v1::DELIVERY_STATUS_DELIVERED);
 }
 
+// INV-157: what the partner's own record says where it can no longer be cancelled.
+TEST_F(DeliveryTest, INV157_ACancellationOfWhatIsNotActiveThere) {
+  struct Row {
+    v1::Signal signal;
+    std::string partner_status;
+    v1::DeliveryStatus status;
+  };
+  const Row rows[] = {
+      {v1::SIGNAL_CANCEL, "revoked", v1::DELIVERY_STATUS_DELIVERED},
+      {v1::SIGNAL_CANCEL, "entered-in-error", v1::DELIVERY_STATUS_DELIVERED},
+      {v1::SIGNAL_CANCEL, "completed", v1::DELIVERY_STATUS_FAILED},
+      {v1::SIGNAL_CANCEL, "on-hold", v1::DELIVERY_STATUS_FAILED},
+      {v1::SIGNAL_CANCEL, "unknown", v1::DELIVERY_STATUS_FAILED},
+      {v1::SIGNAL_CANCEL_AS_ERROR, "entered-in-error", v1::DELIVERY_STATUS_DELIVERED},
+      {v1::SIGNAL_CANCEL_AS_ERROR, "revoked", v1::DELIVERY_STATUS_FAILED},
+  };
+  for (const Row& row : rows) {
+    journal = {};
+    Settle();
+    const std::string id = SentToPartner();
+    AsGateway();
+    v1::RecordDeliveryAttemptRequest taken = Attempt(id, 200);
+    taken.set_partner_resource_id("their-id");
+    ASSERT_THAT(journal.When(taken), IsDone());
+    AsReferrer();
+    if (row.signal == v1::SIGNAL_CANCEL) {
+      ASSERT_THAT(journal.When(Withdraw(id)), IsDone());
+    } else {
+      ASSERT_THAT(journal.When(MarkInError(id)), IsDone());
+    }
+    AsGateway();
+    const auto due = journal.Ask(v1::ListDueDeliveriesRequest());
+    ASSERT_THAT(due->deliveries(), SizeIs(1));
+    v1::GetDeliveryRequest get;
+    get.set_referral_id(id);
+    get.set_delivery_id(due->deliveries(0).delivery_id());
+    EXPECT_EQ(journal.Ask(get)->partner_resource_id(), "their-id");
+    EXPECT_EQ(journal.Ask(get)->delivery().message().signal(), row.signal);
+    v1::RecordDeliveryAttemptRequest attempt = Attempt(id, 200, "", 1);
+    attempt.set_problem(v1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE);
+    attempt.set_partner_status(row.partner_status);
+    ASSERT_THAT(journal.When(attempt), IsDone());
+    EXPECT_EQ(Last(id).status(), row.status) << row.signal << " " << row.partner_status;
+    EXPECT_EQ(Last(id).partner_status(), row.partner_status);
+  }
+}
+
 TEST_F(DeliveryTest, ADeliveryThatIsNoneIsRefused) {
   const std::string id = TriagedOfPartner();
   ASSERT_THAT(journal.When(Accept(id)), IsDone());

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kPageSizeDefault = 50;
 constexpr int kPageSizeMax = 200;
+// Referrals that a page with a filter of its own looks at, as many as one without shows at most.
+constexpr int kLookedAtMax = kPageSizeMax;
 // Open referrals that may share a partner's case: more are not looked at.
 constexpr int kCaseReferralsMax = 20;
 
@@ -183,6 +185,8 @@ absl::StatusOr<std::vector<StatusList>> ListsOf(const v1::ListReferralsRequest& 
   for (int status = v1::REFERRAL_STATUS_DRAFT; status <= v1::ReferralStatus_MAX; ++status) {
     const auto wanted = static_cast<v1::ReferralStatus>(status);
     if (request.pooled() && wanted != v1::REFERRAL_STATUS_ACCEPTED) continue;
+    // A plan comes after the first contact.
+    if (request.with_plan() && wanted < v1::REFERRAL_STATUS_ACTIVE) continue;
     if (request.status() != v1::REFERRAL_STATUS_UNSPECIFIED ? wanted != request.status()
                                                             : IsTerminal(wanted)) {
       continue;
@@ -232,7 +236,9 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
 }
 
 // Merges the lists of the wanted states by id, which is by time. A page costs one look into an
-// index for each of its referrals and one for each state, however many referrals there are.
+// index for each of its referrals and one for each state, however many referrals there are; where
+// those with a plan alone are wanted, for each that is looked at, which are as many as a page may
+// be.
 absl::StatusOr<v1::ListReferralsResponse> ReferralRules::Answer(
     const base::Snapshot& snapshot, const v1::ListReferralsRequest& request,
     const base::Context& context) {
@@ -252,10 +258,13 @@ absl::StatusOr<v1::ListReferralsResponse> ReferralRules::Answer(
   std::erase_if(lists, [](const StatusList& list) { return list.head.empty(); });
 
   v1::ListReferralsResponse response;
-  while (response.referrals_size() < page_size && !lists.empty()) {
+  int looked_at = 0;
+  while (response.referrals_size() < page_size && looked_at < kLookedAtMax && !lists.empty()) {
+    ++looked_at;
     const auto newest = std::ranges::max_element(lists, {}, &StatusList::head);
     FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, newest->head, context.caller));
-    if (found.state != nullptr) {
+    if (found.state != nullptr &&
+        (!request.with_plan() || found.state->care().plan_version() > 0)) {
       *response.add_referrals() = Summary(*found.state, found.stream.version);
     }
     newest->after = newest->next;
@@ -352,6 +361,9 @@ absl::StatusOr<v1::GetDeliveryResponse> ReferralRules::Answer(const base::Snapsh
   if (queue.version == 0 || referral.version == 0) return DeliveryNotFound();
   const auto& state = static_cast<const v1::ReferralState&>(*queue.state);
   for (const v1::Delivery& delivery : state.delivery_queue().deliveries()) {
+    if (!delivery.partner_resource_id().empty()) {
+      response.set_partner_resource_id(delivery.partner_resource_id());
+    }
     if (delivery.message().delivery_id() != request.delivery_id()) continue;
     *response.mutable_delivery() = delivery;
     *response.mutable_referral() =

@@ -28,11 +28,12 @@ class QueriesTest : public ReferralTest {
   }
   // A referral of a person of its own in this status; ids ascend with the number.
   std::string Given(int number, v1::ReferralStatus status, const std::string& worker = "worker-1",
-                    const std::string& referrer = kPractice) {
+                    const std::string& referrer = kPractice, bool with_plan = false) {
     const std::string id = absl::StrCat("0196d5a0-0003-7000-8000-00000000", 1000 + number);
     State state = StateIn(status, id, referrer, kProvider);
     state.set_person_id(absl::StrCat("0196d5a0-0001-7000-8000-00000000", 1000 + number));
     if (!state.worker_id().empty()) state.set_worker_id(worker);
+    if (with_plan) state.mutable_care()->set_plan_version(1);
     journal.GivenState(id, state);
     return id;
   }
@@ -168,6 +169,32 @@ TEST_F(QueriesTest, ListsWithoutWords) {
   v1::Referral referral = response->referrals(0);
   EXPECT_FALSE(referral.has_details());
   base::ForEachSealedText(referral, [](common::v1::SealedText&) { ADD_FAILURE() << "words"; });
+}
+
+// Those with a plan, among others; what is passed over is no more than a page.
+TEST_F(QueriesTest, ListsThoseWithAPlan) {
+  const auto planned = [&](int number, v1::ReferralStatus status) {
+    return Given(number, status, "worker-1", kPractice, /*with_plan=*/true);
+  };
+  const std::string a = planned(1, v1::REFERRAL_STATUS_ACTIVE);
+  Given(2, v1::REFERRAL_STATUS_ACTIVE);
+  const std::string c = planned(3, v1::REFERRAL_STATUS_PAUSED);
+  const std::string d = planned(4, v1::REFERRAL_STATUS_COMPLETED);
+  Given(5, v1::REFERRAL_STATUS_SUBMITTED);
+  AsReferrer();
+  v1::ListReferralsRequest request;
+  request.set_with_plan(true);
+  EXPECT_THAT(Pages(request, 10), ElementsAre(ElementsAre(c, a)));
+  EXPECT_THAT(Pages(request, 1), ElementsAre(ElementsAre(c), ElementsAre(a)));
+  request.set_status(v1::REFERRAL_STATUS_COMPLETED);
+  EXPECT_THAT(Pages(request, 10), ElementsAre(ElementsAre(d)));
+  request.set_status(v1::REFERRAL_STATUS_SUBMITTED);
+  EXPECT_THAT(Pages(request, 10), ElementsAre(IsEmpty()));
+
+  for (int i = 10; i < 260; ++i) Given(i, v1::REFERRAL_STATUS_ACTIVE);
+  request.set_status(v1::REFERRAL_STATUS_ACTIVE);
+  EXPECT_THAT(Pages(request, 10), ElementsAre(IsEmpty(), ElementsAre(a)));
+  EXPECT_EQ(journal.Ask(request)->referrals_size(), 0);
 }
 
 // A page costs its referrals, not those that there are.
