@@ -762,6 +762,17 @@ TEST_F(SqliteStoreTest, AfterAFailedWriteNothingIsTakenUntilReopened) {
   Commit({.events = {Event(2, 1, 2)}});
 }
 
+// What is known of recent entries rests on their following each other.
+TEST_F(SqliteStoreTest, MissingRecentEntryIsDataLoss) {
+  Commit({.entries_added = {Unique(1, "a", 1), Unique(1, "b", 2), Unique(1, "c", 3)}});
+  store_.reset();
+  {
+    auto db = sqlite::Database::Open({.path = options_.path}).value();
+    ASSERT_TRUE(db->Execute("DELETE FROM recent_entry WHERE row = 2").ok());
+  }
+  EXPECT_EQ(OpenSqliteStore(options_).status().code(), absl::StatusCode::kDataLoss);
+}
+
 // Goal: wherever a unique entry stands, among the recent ones, half moved, moved, and after a
 // reopening, everybody finds what is true at the moment of the snapshot. Method: keys are taken,
 // given up and passed on at random, with few recent entries allowed; what readers of earlier

@@ -37,9 +37,8 @@ class Sealer {
  public:
   explicit Sealer(const PersonKey& key) : key_(key), aead_(key.key) {}
   // AES-256-GCM bytes for SealedText.bytes; the version goes beside them. Person, version and `aad`
-  // are bound: the words open only under the same three. `aad` says where the words stand (message
-  // and field, such as "fettle.referral.v1.ReferralSubmitted.reason"), so that they cannot be moved
-  // to another place.
+  // are bound: the words open only under the same three. The services give the person's id for
+  // `aad`: words go from a request into an event and a state, so they are bound to no field.
   std::string Seal(std::string_view words, std::string_view aad);
 
  private:

@@ -292,7 +292,7 @@ TEST_F(ApiTest, TheDocumentHasTheRulesOfTheContracts) {
   EXPECT_THAT(json::serialize(triage.as_object().at("required")), Not(HasSubstr("request_id")));
 }
 
-// Every operation says what it does, and every parameter and field what the contract says of it.
+// Every operation says what it does; of parameters, values, messages and fields, one each is read.
 TEST_F(ApiTest, TheDocumentHasTheWordsOfTheContracts) {
   const std::string text = OpenApiDocument(routes_);
   const json::object document = ParseJson(text)->as_object();

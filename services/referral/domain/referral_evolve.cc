@@ -572,6 +572,9 @@ std::vector<base::Entry> ReferralRules::Index(const State& state) {
   if (!is_draft) organisations.insert(receiver);
   for (const std::string& organisation : organisations) {
     list(kOrganisationIndex, OrganisationKey(organisation, state.status()));
+    if (state.care().plan_version() > 0) {
+      list(kPlanIndex, OrganisationKey(organisation, state.status()));
+    }
   }
   if (IsShownToPerson(state)) list(kPersonIndex, PersonKey(state.person_id()), /*scattered=*/true);
   // Those without a worker are in the pool when they wait for one.

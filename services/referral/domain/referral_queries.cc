@@ -13,8 +13,6 @@ namespace {
 
 constexpr int kPageSizeDefault = 50;
 constexpr int kPageSizeMax = 200;
-// Referrals that a page with a filter of its own looks at, as many as one without shows at most.
-constexpr int kLookedAtMax = kPageSizeMax;
 // Open referrals that may share a partner's case: more are not looked at.
 constexpr int kCaseReferralsMax = 20;
 
@@ -185,8 +183,6 @@ absl::StatusOr<std::vector<StatusList>> ListsOf(const v1::ListReferralsRequest& 
   for (int status = v1::REFERRAL_STATUS_DRAFT; status <= v1::ReferralStatus_MAX; ++status) {
     const auto wanted = static_cast<v1::ReferralStatus>(status);
     if (request.pooled() && wanted != v1::REFERRAL_STATUS_ACCEPTED) continue;
-    // A plan comes after the first contact.
-    if (request.with_plan() && wanted < v1::REFERRAL_STATUS_ACTIVE) continue;
     if (request.status() != v1::REFERRAL_STATUS_UNSPECIFIED ? wanted != request.status()
                                                             : IsTerminal(wanted)) {
       continue;
@@ -236,9 +232,7 @@ absl::StatusOr<v1::GetReferralResponse> ReferralRules::Answer(const base::Snapsh
 }
 
 // Merges the lists of the wanted states by id, which is by time. A page costs one look into an
-// index for each of its referrals and one for each state, however many referrals there are; where
-// those with a plan alone are wanted, for each that is looked at, which are as many as a page may
-// be.
+// index for each of its referrals and one for each state, however many referrals there are.
 absl::StatusOr<v1::ListReferralsResponse> ReferralRules::Answer(
     const base::Snapshot& snapshot, const v1::ListReferralsRequest& request,
     const base::Context& context) {
@@ -251,20 +245,22 @@ absl::StatusOr<v1::ListReferralsResponse> ReferralRules::Answer(
                               "without worker_id and status");
   }
   const bool of_all = request.worker_id().empty() && !request.pooled();
-  const int index = of_all ? kOrganisationIndex : kWorkerIndex;
+  if (request.with_plan() && !of_all) {
+    return base::InvalidField("with_plan", "FILTERS_EXCLUDE_EACH_OTHER",
+                              "without worker_id and pooled");
+  }
+  int index = of_all ? kOrganisationIndex : kWorkerIndex;
+  if (request.with_plan()) index = kPlanIndex;
   FETTLE_ASSIGN_OR_RETURN(std::vector<StatusList> lists,
                           ListsOf(request, context.caller.organisation));
   for (StatusList& list : lists) FETTLE_RETURN_IF_ERROR(list.Advance(snapshot, index));
   std::erase_if(lists, [](const StatusList& list) { return list.head.empty(); });
 
   v1::ListReferralsResponse response;
-  int looked_at = 0;
-  while (response.referrals_size() < page_size && looked_at < kLookedAtMax && !lists.empty()) {
-    ++looked_at;
+  while (response.referrals_size() < page_size && !lists.empty()) {
     const auto newest = std::ranges::max_element(lists, {}, &StatusList::head);
     FETTLE_ASSIGN_OR_RETURN(const Found found, Find(snapshot, newest->head, context.caller));
-    if (found.state != nullptr &&
-        (!request.with_plan() || found.state->care().plan_version() > 0)) {
+    if (found.state != nullptr) {
       *response.add_referrals() = Summary(*found.state, found.stream.version);
     }
     newest->after = newest->next;

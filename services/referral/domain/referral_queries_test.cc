@@ -171,7 +171,7 @@ TEST_F(QueriesTest, ListsWithoutWords) {
   base::ForEachSealedText(referral, [](common::v1::SealedText&) { ADD_FAILURE() << "words"; });
 }
 
-// Those with a plan, among others; what is passed over is no more than a page.
+// Those with a plan, among others, which cost nothing and are not looked at.
 TEST_F(QueriesTest, ListsThoseWithAPlan) {
   const auto planned = [&](int number, v1::ReferralStatus status) {
     return Given(number, status, "worker-1", kPractice, /*with_plan=*/true);
@@ -191,10 +191,19 @@ TEST_F(QueriesTest, ListsThoseWithAPlan) {
   request.set_status(v1::REFERRAL_STATUS_SUBMITTED);
   EXPECT_THAT(Pages(request, 10), ElementsAre(IsEmpty()));
 
-  for (int i = 10; i < 260; ++i) Given(i, v1::REFERRAL_STATUS_ACTIVE);
+  for (int i = 10; i < 40; ++i) Given(i, v1::REFERRAL_STATUS_ACTIVE);
   request.set_status(v1::REFERRAL_STATUS_ACTIVE);
-  EXPECT_THAT(Pages(request, 10), ElementsAre(IsEmpty(), ElementsAre(a)));
-  EXPECT_EQ(journal.Ask(request)->referrals_size(), 0);
+  EXPECT_THAT(Pages(request, 10), ElementsAre(ElementsAre(a)));
+  const auto looked_at = journal.loads();
+  ASSERT_THAT(journal.Ask(request), base::IsDone());
+  EXPECT_EQ(journal.loads(), looked_at + 1);
+
+  request.set_worker_id("worker-1");
+  EXPECT_THAT(journal.Ask(request), RefusedField("with_plan", "FILTERS_EXCLUDE_EACH_OTHER"));
+  request.clear_status();
+  request.clear_worker_id();
+  request.set_pooled(true);
+  EXPECT_THAT(journal.Ask(request), RefusedField("with_plan", "FILTERS_EXCLUDE_EACH_OTHER"));
 }
 
 // A page costs its referrals, not those that there are.

@@ -44,6 +44,8 @@ enum ReferralIndex : int {
   kSentIndex = 9,
   // Queues with a message that is due, oldest first; and, by organisation, with one that failed.
   kDeliveryIndex = 10,
+  // Organisation and status -> its referrals that have a plan, newest first.
+  kPlanIndex = 11,
 };
 
 // Messages of a partner about one referral: more are refused, so that its state stays small.
@@ -79,7 +81,7 @@ struct ReferralRules {
   using Event = v1::ReferralEvent;
   using State = v1::ReferralState;
   static constexpr std::string_view kService = "referral";
-  static constexpr int64_t kCodeVersion = 4;
+  static constexpr int64_t kCodeVersion = 5;
 
   static base::Reads ReadsOf(const v1::SubmitReferralRequest& request, const base::View& view);
   static base::Reads ReadsOf(const v1::ProvideMissingDetailsRequest& request,
