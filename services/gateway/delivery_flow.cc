@@ -67,7 +67,7 @@ std::string IssueCodeOf(const std::string& body) {
 }
 
 // The id that a partner's answer to a request of ours gives the ServiceRequest, alone or in a
-// Bundle; empty for what is no id of FHIR. What could be somebody's NHS number is none: ids are
+// Bundle; empty for what is no id of FHIR. What may hold somebody's NHS number is none: ids are
 // published.
 std::string MadeRequestOf(const std::string& body) {
   const absl::StatusOr<json::value> parsed = ParseJson(body);
@@ -83,7 +83,7 @@ std::string MadeRequestOf(const std::string& body) {
   const bool is_id = !id.empty() && id.size() <= kIdBytesMax && absl::ascii_isalnum(id.front()) &&
                      std::ranges::all_of(
                          id, [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '.'; });
-  return reader.status().ok() && is_id && !nhs::NormaliseNhsNumber(id) ? id : "";
+  return reader.status().ok() && is_id && !nhs::MayHoldNhsNumber(id) ? id : "";
 }
 
 // There is no body.

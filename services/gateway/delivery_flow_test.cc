@@ -79,9 +79,12 @@ TEST(ReadAnswer, SaysWhatARequestMadeThere) {
   };
   EXPECT_EQ(made(bundle(request("their-id.7"))), "their-id.7");
   EXPECT_EQ(made(request("their-id.7")), "their-id.7");
-  for (const std::string& id : {std::string(), std::string("a/../b"), std::string("a b"),
-                                std::string("a?b"), std::string(".."), std::string("9990000018"),
-                                std::string("999-000-0018"), std::string(65, 'a')}) {
+  EXPECT_EQ(made(request(kDelivery)), kDelivery);
+  for (const std::string& id :
+       {std::string(), std::string("a/../b"), std::string("a b"), std::string("a?b"),
+        std::string(".."), std::string("9990000018"), std::string("999-000-0018"),
+        std::string("999.000.0018"), std::string("nhs-9990000018"), std::string("9990000018.1"),
+        std::string(65, 'a')}) {
     EXPECT_EQ(made(bundle(request(id))), "") << id;
   }
   for (const char* body : {"", "[]", "{}", R"({"entry":3})", R"({"entry":[3]})",

@@ -309,7 +309,7 @@ class DifficultPartner(unittest.TestCase):
             self.assertEqual((len(self.partner.seen), len(self.partner.read)), (1, 1))
 
     def test_what_no_answer_named_is_cancelled_unread(self):
-        for made in ("", "9990000018"):
+        for made in ("", "9990000018", "nhs-999.000.0018"):
             self.cancel_ends_as(self.cancelled("completed", made=made), "DELIVERED")
             self.assertEqual((len(self.partner.seen), len(self.partner.read)), (2, 0))
 

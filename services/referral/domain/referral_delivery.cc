@@ -11,6 +11,7 @@
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/base/uuid.h"
+#include "libs/nhs/nhs_number.h"
 #include "services/referral/domain/referral_common.h"
 #include "services/referral/domain/transitions.h"
 
@@ -230,7 +231,9 @@ ReferralRules::Decided<v1::RecordDeliveryAttemptResponse> ReferralRules::Decide(
   attempted.set_problem(request.problem());
   attempted.set_status(status);
   attempted.set_partner_status(request.partner_status());
-  attempted.set_partner_resource_id(request.partner_resource_id());
+  if (!nhs::MayHoldNhsNumber(request.partner_resource_id())) {
+    attempted.set_partner_resource_id(request.partner_resource_id());
+  }
   if (status == v1::DELIVERY_STATUS_WAITING) {
     *attempted.mutable_next_attempt_time() =
         ToTimestamp(context.time + PauseAfter(attempt, request.retry_after_s()));

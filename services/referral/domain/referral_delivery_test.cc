@@ -337,6 +337,22 @@ TEST_F(DeliveryTest, WhatFailedIsSeenAndSentAgain) {
   EXPECT_EQ(Last(id).status(), v1::DELIVERY_STATUS_DELIVERED);
 }
 
+// Events are published.
+TEST_F(DeliveryTest, AnIdThatMayHoldAnNhsNumberIsNotKept) {
+  for (const auto& [named, kept] : std::map<std::string, std::string>{
+           {"their-id", "their-id"}, {kNobody, kNobody}, {"nhs-999.000.0018", ""}}) {
+    journal = {};
+    Settle();
+    const std::string id = SentToPartner();
+    AsGateway();
+    v1::RecordDeliveryAttemptRequest taken = Attempt(id, 200);
+    taken.set_partner_resource_id(named);
+    ASSERT_THAT(journal.When(taken), IsDone());
+    EXPECT_EQ(Last(id).status(), v1::DELIVERY_STATUS_DELIVERED);
+    EXPECT_EQ(Last(id).partner_resource_id(), kept) << named;
+  }
+}
+
 // INV-157: what the partner's own record says where it can no longer be cancelled.
 TEST_F(DeliveryTest, INV157_ACancellationOfWhatIsNotActiveThere) {
   struct Row {
