@@ -73,8 +73,8 @@ const v1::Delivery* FindDelivery(const v1::DeliveryQueue* queue, const std::stri
   return found == queue->deliveries().end() ? nullptr : &*found;
 }
 
-// INV-157: what is no longer active there cannot be cancelled. It need not be, where it says itself
-// what the cancellation would have made it; else somebody must know that it was not cancelled.
+// INV-157: what is not active there is not cancelled. It need not be, where it says itself what the
+// cancellation would have made it; else somebody must know that it was not.
 v1::DeliveryStatus JudgeClosed(v1::Signal signal, const std::string& partner_status) {
   const bool says_the_same = partner_status == "entered-in-error" ||
                              (partner_status == "revoked" && signal == v1::SIGNAL_CANCEL);

@@ -230,6 +230,8 @@ TEST_F(DeliveryTest, INV152_OnlyListedAnswersAreTriedAgain) {
       {0, "", v1::DELIVERY_PROBLEM_TIMEOUT, v1::DELIVERY_STATUS_WAITING},
       {0, "", v1::DELIVERY_PROBLEM_NO_ENDPOINT, v1::DELIVERY_STATUS_FAILED},
       {0, "", v1::DELIVERY_PROBLEM_NOT_MADE, v1::DELIVERY_STATUS_FAILED},
+      {403, "forbidden", v1::DELIVERY_PROBLEM_QUESTION_REFUSED, v1::DELIVERY_STATUS_FAILED},
+      {503, "transient", v1::DELIVERY_PROBLEM_QUESTION_REFUSED, v1::DELIVERY_STATUS_WAITING},
   };
   for (const Row& row : rows) {
     journal = {};
@@ -353,7 +355,7 @@ TEST_F(DeliveryTest, AnIdThatMayHoldAnNhsNumberIsNotKept) {
   }
 }
 
-// INV-157: what the partner's own record says where it can no longer be cancelled.
+// INV-157: what the partner's own record says where it is not cancelled.
 TEST_F(DeliveryTest, INV157_ACancellationOfWhatIsNotActiveThere) {
   struct Row {
     v1::Signal signal;
