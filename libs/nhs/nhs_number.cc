@@ -2,8 +2,12 @@
 
 #include <algorithm>
 
+#include "libs/base/uuid.h"
+
 namespace fettle::nhs {
 namespace {
+
+constexpr int kUuidDigits = 32;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
@@ -38,6 +42,11 @@ bool IsValidNhsNumber(std::string_view number) {
 
 bool IsTestNumber(std::string_view number) {
   return IsTenDigits(number) && number.starts_with("999");
+}
+
+bool MayHoldNhsNumber(std::string_view identifier) {
+  const auto digits = std::ranges::count_if(identifier, IsDigit);
+  return digits >= (base::IsUuid(identifier) ? kUuidDigits : kNhsNumberDigits);
 }
 
 std::string FormatNhsNumber(std::string_view number) {

@@ -24,6 +24,10 @@ bool IsValidNhsNumber(std::string_view number);
 // In 999 000 0000 to 999 999 9999, which is never issued (INV-6).
 bool IsTestNumber(std::string_view number);
 
+// Whether an identifier of another system's may hold one in some spelling: it has ten digits or
+// more. A UUID has as many by chance: it may only where it has nothing but digits.
+bool MayHoldNhsNumber(std::string_view identifier);
+
 // For people: `999 000 0018` (INV-3). Gives anything that is not 10 digits back as it is.
 std::string FormatNhsNumber(std::string_view number);
 

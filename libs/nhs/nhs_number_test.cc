@@ -108,6 +108,20 @@ TEST(NhsNumber, StoredAsTenCharactersAndShownIn334) {  // INV-3
   }
 }
 
+TEST(NhsNumber, MayStandInAnyIdentifierOfTenDigits) {
+  for (const char* identifier :
+       {"9990000018", "999-000-0018", "999.000.0018", "nhs-9990000018", "9990000018.1",
+        "999a000b0018", "2025-1000000", "00000000-0000-4000-8000-009990000018",
+        "0196d5a0-0006-7000-8000-00000000000", "0196d5a0-0006-7000-8000-000000000001.9990000018"}) {
+    EXPECT_TRUE(MayHoldNhsNumber(identifier)) << identifier;
+  }
+  for (const char* identifier :
+       {"", "their-id.7", "999000001", "2025-10000.v", "0196d5a0-0006-7000-8000-000000000001",
+        "0196D5A0-0006-7000-8000-000000000001"}) {
+    EXPECT_FALSE(MayHoldNhsNumber(identifier)) << identifier;
+  }
+}
+
 TEST(NhsNumber, TenEqualDigitsAreRejectedThoughTheSumPasses) {  // INV-5
   for (const char* number : kPublishedJunk) {
     EXPECT_TRUE(PassesCheckDigit(number)) << number;

@@ -34,6 +34,8 @@ constexpr size_t kIdBytesMax = 64;
 constexpr std::string_view kNotActive[] = {"draft",     "on-hold",          "revoked",
                                            "completed", "entered-in-error", "unknown"};
 constexpr char kServiceRequest[] = "ServiceRequest";
+// Of a partner that does not offer the read, or does not know the id.
+constexpr int kNothingToRead[] = {404, 405, 501};
 
 std::string NewId() { return base::IdSource(absl::Now(), base::RandomSeed()).Next(); }
 
@@ -67,7 +69,7 @@ std::string IssueCodeOf(const std::string& body) {
 }
 
 // The id that a partner's answer to a request of ours gives the ServiceRequest, alone or in a
-// Bundle; empty for what is no id of FHIR. What could be somebody's NHS number is none: ids are
+// Bundle; empty for what is no id of FHIR. What may hold somebody's NHS number is none: ids are
 // published.
 std::string MadeRequestOf(const std::string& body) {
   const absl::StatusOr<json::value> parsed = ParseJson(body);
@@ -83,7 +85,7 @@ std::string MadeRequestOf(const std::string& body) {
   const bool is_id = !id.empty() && id.size() <= kIdBytesMax && absl::ascii_isalnum(id.front()) &&
                      std::ranges::all_of(
                          id, [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '.'; });
-  return reader.status().ok() && is_id && !nhs::NormaliseNhsNumber(id) ? id : "";
+  return reader.status().ok() && is_id && !nhs::MayHoldNhsNumber(id) ? id : "";
 }
 
 // There is no body.
@@ -142,17 +144,26 @@ rv1::RecordDeliveryAttemptRequest ReadAnswer(const rv1::OutgoingMessage& message
 }
 
 std::optional<rv1::RecordDeliveryAttemptRequest> ReadCurrent(
-    const rv1::OutgoingMessage& question, const absl::StatusOr<http::Response>& answer) {
+    const rv1::OutgoingMessage& question, std::string_view id,
+    const absl::StatusOr<http::Response>& answer) {
+  // The partner refuses the cancellation if it must. Who has no such path answers without FHIR.
+  if (answer.ok() &&
+      std::ranges::find(kNothingToRead, answer->status) != std::end(kNothingToRead)) {
+    return std::nullopt;
+  }
   rv1::RecordDeliveryAttemptRequest attempt = ReadAnswer(question, answer);
   if (!answer.ok() || attempt.problem() != rv1::DELIVERY_PROBLEM_UNSPECIFIED) return attempt;
-  // A question has no duplicate: nothing was delivered by it.
-  attempt.clear_issue_code();
-  if (answer->status / 100 != 2) return attempt;
+  if (answer->status / 100 != 2) {
+    attempt.set_problem(rv1::DELIVERY_PROBLEM_QUESTION_REFUSED);
+    // A question that was asked before delivers nothing.
+    if (attempt.issue_code() == "duplicate") attempt.clear_issue_code();
+    return attempt;
+  }
   std::string status;
   if (const absl::StatusOr<json::value> body = ParseJson(answer->body);
       body.ok() && body->is_object()) {
     ElementReader reader;
-    if (reader.Text(&*body, "resourceType") == kServiceRequest) {
+    if (reader.Text(&*body, "resourceType") == kServiceRequest && reader.Text(&*body, "id") == id) {
       status = reader.Text(&*body, "status");
     }
   }
@@ -257,7 +268,7 @@ http::Task<absl::Status> DeliveryFlow::TryToDeliver(const rv1::DueDelivery& due)
                    .headers = QuestionHeaders(question)};
     const auto current = co_await Send(std::move(ask), partner, *token);
     if (absl::IsCancelled(current.status())) co_return current.status();
-    if (auto ended = ReadCurrent(question, current)) {
+    if (auto ended = ReadCurrent(question, read->partner_resource_id(), current)) {
       co_return co_await Report(*std::move(ended), due);
     }
   }

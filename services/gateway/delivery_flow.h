@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -26,10 +27,11 @@ namespace fettle::gateway {
 // What an answer of a partner comes to (INV-152). `answer` is not OK when there was none.
 referral::v1::RecordDeliveryAttemptRequest ReadAnswer(const referral::v1::OutgoingMessage& message,
                                                       const absl::StatusOr<http::Response>& answer);
-// Of the partner's own ServiceRequest, read before it is cancelled (INV-157): an attempt that ends
-// here, or nothing when it is active and may be cancelled.
+// Of the partner's own ServiceRequest `id`, read before it is cancelled (INV-157): an attempt that
+// ends here, or nothing when it is active, or there is nothing to read, and it may be cancelled.
 std::optional<referral::v1::RecordDeliveryAttemptRequest> ReadCurrent(
-    const referral::v1::OutgoingMessage& question, const absl::StatusOr<http::Response>& answer);
+    const referral::v1::OutgoingMessage& question, std::string_view id,
+    const absl::StatusOr<http::Response>& answer);
 
 class DeliveryFlow {
  public:

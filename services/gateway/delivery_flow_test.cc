@@ -14,6 +14,7 @@ namespace rv1 = referral::v1;
 
 constexpr char kDelivery[] = "0196d5a0-0006-7000-8000-000000000001";
 constexpr char kCorrelation[] = "0196d5a0-0005-7000-8000-000000000001";
+constexpr char kTheirs[] = "their-id.7";
 constexpr char kOutcome[] = R"({"resourceType":"OperationOutcome","issue":[{"code":"duplicate"}]})";
 
 rv1::RecordDeliveryAttemptRequest Attempt(const absl::StatusOr<http::Response>& answer) {
@@ -79,9 +80,12 @@ TEST(ReadAnswer, SaysWhatARequestMadeThere) {
   };
   EXPECT_EQ(made(bundle(request("their-id.7"))), "their-id.7");
   EXPECT_EQ(made(request("their-id.7")), "their-id.7");
-  for (const std::string& id : {std::string(), std::string("a/../b"), std::string("a b"),
-                                std::string("a?b"), std::string(".."), std::string("9990000018"),
-                                std::string("999-000-0018"), std::string(65, 'a')}) {
+  EXPECT_EQ(made(request(kDelivery)), kDelivery);
+  for (const std::string& id :
+       {std::string(), std::string("a/../b"), std::string("a b"), std::string("a?b"),
+        std::string(".."), std::string("9990000018"), std::string("999-000-0018"),
+        std::string("999.000.0018"), std::string("nhs-9990000018"), std::string("9990000018.1"),
+        std::string(65, 'a')}) {
     EXPECT_EQ(made(bundle(request(id))), "") << id;
   }
   for (const char* body : {"", "[]", "{}", R"({"entry":3})", R"({"entry":[3]})",
@@ -98,12 +102,13 @@ TEST(ReadCurrent, Inv157OnlyWhatIsActiveIsCancelled) {
   question.set_delivery_id(kDelivery);
   question.set_correlation_id(kCorrelation);
   question.set_signal(rv1::SIGNAL_CANCEL);
-  const auto in = [](const std::string& status) {
-    return Echoing(200, R"({"resourceType":"ServiceRequest","status":")" + status + R"("})");
+  const auto in = [](const std::string& status, const std::string& id = kTheirs) {
+    return Echoing(200, R"({"resourceType":"ServiceRequest","id":")" + id + R"(","status":")" +
+                            status + R"("})");
   };
-  EXPECT_EQ(ReadCurrent(question, in("active")), std::nullopt);
+  EXPECT_EQ(ReadCurrent(question, kTheirs, in("active")), std::nullopt);
   for (const char* status : {"revoked", "completed", "on-hold", "unknown", "entered-in-error"}) {
-    const auto attempt = ReadCurrent(question, in(status));
+    const auto attempt = ReadCurrent(question, kTheirs, in(status));
     ASSERT_TRUE(attempt.has_value()) << status;
     EXPECT_EQ(attempt->problem(), rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE);
     EXPECT_EQ(attempt->partner_status(), status);
@@ -111,24 +116,49 @@ TEST(ReadCurrent, Inv157OnlyWhatIsActiveIsCancelled) {
   }
   for (const http::Response& answer :
        {in(""), in("inactive"), Echoing(200, "{}"), Echoing(200, "[]"), Echoing(200, "not found"),
-        Echoing(204, ""), Echoing(200, R"({"resourceType":"Task","status":"active"})"),
-        Echoing(200, R"({"resourceType":"ServiceRequest","status":["active"]})")}) {
-    const auto attempt = ReadCurrent(question, answer);
+        Echoing(204, ""), in("active", "their-id.8"), in("revoked", "their-id.8"), in("active", ""),
+        Echoing(200, R"({"resourceType":"ServiceRequest","status":"active"})"),
+        Echoing(200, R"({"resourceType":"Task","id":"their-id.7","status":"active"})"),
+        Echoing(200,
+                R"({"resourceType":"ServiceRequest","id":"their-id.7","status":["active"]})")}) {
+    const auto attempt = ReadCurrent(question, kTheirs, answer);
     ASSERT_TRUE(attempt.has_value()) << answer.body;
     EXPECT_EQ(attempt->problem(), rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE) << answer.body;
   }
   // Another's ids: it may be about another's referral.
   http::Response others = in("active");
   others.headers[0].second = kCorrelation;
-  EXPECT_EQ(ReadCurrent(question, others)->problem(), rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE);
-  EXPECT_EQ(ReadCurrent(question, absl::DeadlineExceededError(""))->problem(),
+  EXPECT_EQ(ReadCurrent(question, kTheirs, others)->problem(),
+            rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE);
+  EXPECT_EQ(ReadCurrent(question, kTheirs, absl::DeadlineExceededError(""))->problem(),
             rv1::DELIVERY_PROBLEM_TIMEOUT);
-  for (const int status : {404, 409, 429, 503}) {
-    const auto attempt = ReadCurrent(question, Echoing(status, kOutcome));
-    ASSERT_TRUE(attempt.has_value()) << status;
-    EXPECT_EQ(attempt->http_status(), status);
-    EXPECT_EQ(attempt->problem(), rv1::DELIVERY_PROBLEM_UNSPECIFIED);
-    EXPECT_EQ(attempt->issue_code(), "") << "a question that was asked before delivers nothing";
+}
+
+// INV-157: a refusal says that it was the question's; where there is nothing to read, the partner
+// hears of the cancellation.
+TEST(ReadCurrent, Inv157ARefusedQuestionIsNoRefusedCancellation) {
+  rv1::OutgoingMessage question;
+  question.set_delivery_id(kDelivery);
+  question.set_correlation_id(kCorrelation);
+  question.set_signal(rv1::SIGNAL_CANCEL);
+  const std::string forbidden =
+      R"({"resourceType":"OperationOutcome","issue":[{"code":"forbidden"}]})";
+  for (const int status : {400, 403, 409, 410, 429, 500, 503}) {
+    for (const auto& [body, code] :
+         std::map<std::string, std::string>{{forbidden, "forbidden"}, {kOutcome, ""}}) {
+      const auto attempt = ReadCurrent(question, kTheirs, Echoing(status, body));
+      ASSERT_TRUE(attempt.has_value()) << status;
+      EXPECT_EQ(attempt->http_status(), status);
+      EXPECT_EQ(attempt->problem(), rv1::DELIVERY_PROBLEM_QUESTION_REFUSED);
+      EXPECT_EQ(attempt->issue_code(), code);
+    }
+  }
+  EXPECT_EQ(ReadCurrent(question, kTheirs, Echoing(403, "no"))->problem(),
+            rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE);
+  for (const int status : {404, 405, 501}) {
+    EXPECT_EQ(ReadCurrent(question, kTheirs, Echoing(status, forbidden)), std::nullopt) << status;
+    const http::Response of_no_fhir{status, "text/html", "not found", {}};
+    EXPECT_EQ(ReadCurrent(question, kTheirs, of_no_fhir), std::nullopt) << status;
   }
 }
 

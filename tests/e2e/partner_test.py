@@ -242,11 +242,11 @@ class DifficultPartner(unittest.TestCase):
         self.fettle.call("referral.RejectReferral", {"referral_id": referral, "reason_code": "22"}, self.fettle.link_worker)
         return referral
 
-    def page(self, path, **form):
-        """As the link worker's browser gets it; `form`: posts it."""
+    def page(self, path, token=None, **form):
+        """As a browser gets it, the link worker's unless another `token` is named; `form`: posts it."""
         status, answer, _ = post.post(
             self.gateway.url + path, urllib.parse.urlencode(form).encode() if form else None,
-            {"Authorization": f"Bearer {self.fettle.link_worker}", "Sec-Fetch-Site": "same-origin"}, "POST" if form else "GET")
+            {"Authorization": f"Bearer {token or self.fettle.link_worker}", "Sec-Fetch-Site": "same-origin"}, "POST" if form else "GET")
         self.assertEqual(status, 200, answer)
         return answer.decode()
 
@@ -303,13 +303,24 @@ class DifficultPartner(unittest.TestCase):
     def test_what_is_not_active_there_is_not_cancelled(self):
         """INV-157"""
         for current, ends, shown in (("revoked", "DELIVERED", ("revoked", 200)), ("completed", "FAILED", ("completed", 200)),
-                                     ("unknown", "FAILED", ("unknown", 200)), (404, "FAILED", ("", 404))):
-            last = self.cancel_ends_as(self.cancelled(current), ends)
+                                     ("unknown", "FAILED", ("unknown", 200)), (403, "FAILED", ("", 403))):
+            referral = self.cancelled(current)
+            last = self.cancel_ends_as(referral, ends)
             self.assertEqual((last.partner_status, last.http_status), shown)
             self.assertEqual((len(self.partner.seen), len(self.partner.read)), (1, 1))
+        self.assertEqual(last.issue_code, "x")
+        self.assertIn("refused to say whether the referral is active there (403 x), so it was not cancelled",
+                      self.page(f"/desk/referrals/{referral}", self.fettle.gp))
+
+    def test_a_partner_without_the_read_is_told_all_the_same(self):
+        """INV-157: 404, 405 and 501 to the question; the partner refuses the cancellation if it must."""
+        for current in (404, 405, 501):
+            last = self.cancel_ends_as(self.cancelled(current), "DELIVERED")
+            self.assertEqual((last.http_status, last.attempts), (200, 1))
+            self.assertEqual((len(self.partner.seen), len(self.partner.read)), (2, 1))
 
     def test_what_no_answer_named_is_cancelled_unread(self):
-        for made in ("", "9990000018"):
+        for made in ("", "9990000018", "nhs-999.000.0018"):
             self.cancel_ends_as(self.cancelled("completed", made=made), "DELIVERED")
             self.assertEqual((len(self.partner.seen), len(self.partner.read)), (2, 0))
 

@@ -235,8 +235,13 @@ std::string ProblemWords(const rv1::Delivery& delivery) {
     case rv1::DELIVERY_PROBLEM_NOT_MADE:
       return "The message could not be made.";
     case rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE:
-      return absl::StrCat("Their system says that the referral is no longer open there (",
-                          delivery.partner_status(), "). Tell them yourself.");
+      return absl::StrCat("Their system says that the referral is not active there (",
+                          delivery.partner_status(),
+                          "), so it was not cancelled. Tell them yourself.");
+    case rv1::DELIVERY_PROBLEM_QUESTION_REFUSED:
+      return absl::StrCat("Their system refused to say whether the referral is active there (",
+                          delivery.http_status(), " ", delivery.issue_code(),
+                          "), so it was not cancelled.");
     default:
       return absl::StrCat("Their system refused it (", delivery.http_status(), " ",
                           delivery.issue_code(), ").");

@@ -547,7 +547,11 @@ TEST(WorkPages, AMessageThatFailedIsSaidAndCanBeSentAgain) {
            {rv1::DELIVERY_PROBLEM_CONNECTION_FAILED, "did not answer"},
            {rv1::DELIVERY_PROBLEM_ANSWER_NOT_READABLE, "could not be understood"},
            {rv1::DELIVERY_PROBLEM_NOT_MADE, "could not be made"},
-           {rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE, "no longer open there (completed)"}}) {
+           {rv1::DELIVERY_PROBLEM_NOT_ACTIVE_THERE,
+            "not active there (completed), so it was not cancelled"},
+           {rv1::DELIVERY_PROBLEM_QUESTION_REFUSED,
+            "refused to say whether the referral is active there (422 not-supported), so it was "
+            "not cancelled"}}) {
     message.delivery.set_problem(static_cast<rv1::DeliveryProblem>(problem));
     EXPECT_THAT(ReferralPage(referral, nullptr, {message}, "", kWendy, kNow).body,
                 HasSubstr(words));

@@ -11,6 +11,7 @@
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/base/uuid.h"
+#include "libs/nhs/nhs_number.h"
 #include "services/referral/domain/referral_common.h"
 #include "services/referral/domain/transitions.h"
 
@@ -72,8 +73,8 @@ const v1::Delivery* FindDelivery(const v1::DeliveryQueue* queue, const std::stri
   return found == queue->deliveries().end() ? nullptr : &*found;
 }
 
-// INV-157: what is no longer active there cannot be cancelled. It need not be, where it says itself
-// what the cancellation would have made it; else somebody must know that it was not cancelled.
+// INV-157: what is not active there is not cancelled. It need not be, where it says itself what the
+// cancellation would have made it; else somebody must know that it was not.
 v1::DeliveryStatus JudgeClosed(v1::Signal signal, const std::string& partner_status) {
   const bool says_the_same = partner_status == "entered-in-error" ||
                              (partner_status == "revoked" && signal == v1::SIGNAL_CANCEL);
@@ -230,7 +231,9 @@ ReferralRules::Decided<v1::RecordDeliveryAttemptResponse> ReferralRules::Decide(
   attempted.set_problem(request.problem());
   attempted.set_status(status);
   attempted.set_partner_status(request.partner_status());
-  attempted.set_partner_resource_id(request.partner_resource_id());
+  if (!nhs::MayHoldNhsNumber(request.partner_resource_id())) {
+    attempted.set_partner_resource_id(request.partner_resource_id());
+  }
   if (status == v1::DELIVERY_STATUS_WAITING) {
     *attempted.mutable_next_attempt_time() =
         ToTimestamp(context.time + PauseAfter(attempt, request.retry_after_s()));

@@ -230,6 +230,8 @@ TEST_F(DeliveryTest, INV152_OnlyListedAnswersAreTriedAgain) {
       {0, "", v1::DELIVERY_PROBLEM_TIMEOUT, v1::DELIVERY_STATUS_WAITING},
       {0, "", v1::DELIVERY_PROBLEM_NO_ENDPOINT, v1::DELIVERY_STATUS_FAILED},
       {0, "", v1::DELIVERY_PROBLEM_NOT_MADE, v1::DELIVERY_STATUS_FAILED},
+      {403, "forbidden", v1::DELIVERY_PROBLEM_QUESTION_REFUSED, v1::DELIVERY_STATUS_FAILED},
+      {503, "transient", v1::DELIVERY_PROBLEM_QUESTION_REFUSED, v1::DELIVERY_STATUS_WAITING},
   };
   for (const Row& row : rows) {
     journal = {};
@@ -337,7 +339,23 @@ TEST_F(DeliveryTest, WhatFailedIsSeenAndSentAgain) {
   EXPECT_EQ(Last(id).status(), v1::DELIVERY_STATUS_DELIVERED);
 }
 
-// INV-157: what the partner's own record says where it can no longer be cancelled.
+// Events are published.
+TEST_F(DeliveryTest, AnIdThatMayHoldAnNhsNumberIsNotKept) {
+  for (const auto& [named, kept] : std::map<std::string, std::string>{
+           {"their-id", "their-id"}, {kNobody, kNobody}, {"nhs-999.000.0018", ""}}) {
+    journal = {};
+    Settle();
+    const std::string id = SentToPartner();
+    AsGateway();
+    v1::RecordDeliveryAttemptRequest taken = Attempt(id, 200);
+    taken.set_partner_resource_id(named);
+    ASSERT_THAT(journal.When(taken), IsDone());
+    EXPECT_EQ(Last(id).status(), v1::DELIVERY_STATUS_DELIVERED);
+    EXPECT_EQ(Last(id).partner_resource_id(), kept) << named;
+  }
+}
+
+// INV-157: what the partner's own record says where it is not cancelled.
 TEST_F(DeliveryTest, INV157_ACancellationOfWhatIsNotActiveThere) {
   struct Row {
     v1::Signal signal;
