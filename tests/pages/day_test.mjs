@@ -694,6 +694,7 @@ test("whoever may be known already is offered, and nothing is put together", asy
   assert.equal(offered.length, 2);
   assert.ok(offered[0].startsWith(known) && offered[0].endsWith(", LS1 1AA"), offered[0]);
   assert.equal(offered[1], "No, it is somebody else");
+  assert.match(await main(), /A record that you choose stays as it is/);
   await enter(page, "Send the referral");
   assert.deepEqual(await errors(), ["Select who it is, or that it is somebody else"]);
   await choose(page, "Is it one of these people?", offered[0]);
@@ -728,6 +729,16 @@ test("whoever may be known already is offered, and nothing is put together", asy
   await page.getByRole("button", { name: "Send the referral" }).dblclick();
   await page.getByText("The referral is sent").waitFor();
   assert.equal((await post(single)).headers().location, `${new URL(page.url()).pathname}?done=new`);
+
+  // A record that is none of those alike any more, because it was restricted or merged: no other one is made instead.
+  const gone = { ...single, request_id: crypto.randomUUID(), family: "Gone", "same-person": form["same-person"] };
+  const refused = await post(gone);
+  assert.equal(refused.status(), 409);
+  const back = await refused.text();
+  assert.match(back, /The record that you chose cannot be used any more/);
+  assert.match(back, /value="Gone"/);
+  assert.doesNotMatch(back, /same-person/, "asked anew");
+  assert.equal((await post({ ...gone, "same-person": "" })).status(), 303, "nothing was made of it");
 
   // Who is known here is not told to a practice.
   const gp = await open("gp");

@@ -499,12 +499,22 @@ WorkFlow::Answer<WorkFlow::Sent> WorkFlow::SubmitNew(const Session& session,
   if (!shape.ok()) co_return shape;
   Sent answer;
   const std::string chosen = values.Get(kSamePerson);
-  auto alike = co_await AlikeTo(session, person, chosen.empty());
-  if (!alike.ok()) co_return alike.status();
-  if (std::ranges::find(*alike, chosen) != alike->end()) {
+  std::vector<std::string> alike;
+  // Each of them is a subject of the read: not again for whoever said that it is none of them.
+  if (chosen != kNobodyOfThem) {
+    auto known = co_await AlikeTo(session, person, chosen.empty());
+    if (!known.ok()) co_return known.status();
+    alike = *std::move(known);
+  }
+  if (std::ranges::find(alike, chosen) != alike.end()) {
     referral.set_person_id(chosen);
-  } else if (chosen.empty() ? !alike->empty() : chosen != kNobodyOfThem) {
-    co_return co_await Asking(session, *std::move(alike));
+  } else if (!alike.empty()) {
+    co_return co_await Asking(session, std::move(alike));
+  } else if (!chosen.empty() && chosen != kNobodyOfThem) {
+    // Restricted or merged meanwhile. To go on would make a second record of somebody who is known.
+    co_return base::Refuse(absl::StatusCode::kFailedPrecondition, "CHOSEN_RECORD_NOT_USABLE",
+                           "the record that you chose cannot be used any more. Check what you "
+                           "entered, with the NHS number if you can, and send it again");
   } else {
     const auto registered = co_await Send(parts_.person, session.call, person);
     if (!registered.ok()) co_return registered.status();

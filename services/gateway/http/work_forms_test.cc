@@ -496,6 +496,8 @@ TEST(NewReferral, AsksWhichOfThemItIs) {
       page, AllOf(HasSubstr("name=\"first\" value=\"Ada\""),
                   HasSubstr("name=\"words\" value=\"&lt;script&gt;\""), Not(HasSubstr("<script>")),
                   Not(HasSubstr("checked")), Not(HasSubstr("value=\"Bob\""))));
+  EXPECT_THAT(page, HasSubstr(absl::StrCat("“", FindWorkForm("details")->title, "”")))
+      << "where to change what is not added";
 }
 
 TEST(NewReferral, AddressAndPostcodeGoToTheRegistry) {
