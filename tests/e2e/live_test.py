@@ -74,6 +74,7 @@ class LiveTest(unittest.TestCase):
         status, body, _, _ = self.cost(path, version)
         self.assertEqual(status, 200)
         self.assertIn("Restricted person", body)
+        self.assertIn("data-live-at-once", body)
 
     def test_3_the_start_page_is_not_sent_again_and_is_nobodys_data(self):
         status, _, version, cost = self.cost("/")

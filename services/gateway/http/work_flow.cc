@@ -43,18 +43,15 @@ constexpr WorkList kMine = {
     .path = "/desk",
     .title = "My people",
     .lead = "What is due first stands first.",
-    .none = "Nobody is in your charge. Take somebody from the waiting list.",
-    .is_live = true};
+    .none = "Nobody is in your charge. Take somebody from the waiting list."};
 constexpr WorkList kTriage = {.path = "/desk/triage",
                               .title = "Triage",
                               .lead = "Referrals to your organisation that nobody has decided on.",
-                              .none = "No referral waits for a decision.",
-                              .is_live = true};
+                              .none = "No referral waits for a decision."};
 constexpr WorkList kPool = {.path = "/desk/pool",
                             .title = "Waiting list",
                             .lead = "Accepted referrals that nobody is in charge of.",
-                            .none = "Nobody waits for a worker.",
-                            .is_live = true};
+                            .none = "Nobody waits for a worker."};
 
 constexpr WorkList kMessages = {
     .path = "/desk/messages",
@@ -292,13 +289,13 @@ WorkFlow::Answer<http::Response> WorkFlow::List(const Session& session, const Wo
   const size_t end = std::min(referrals.size(), begin + kWorkRowsMax);
   std::vector<WorkRow> rows;
   for (size_t i = begin; i < end; ++i) rows.push_back({std::move(referrals[i]), ""});
-  const std::string version = WorkListVersion(list, rows, place, session.now);
+  std::string version = WorkListVersion(list, rows, place, session.now);
   if (IsShown(*session.request, version)) co_return NothingNew(version);
   std::set<std::string> people;
   for (const WorkRow& row : rows) people.insert(row.referral.person_id());
   std::map<std::string, std::string> names = co_await Names(session, people);
   for (WorkRow& row : rows) row.name = names[row.referral.person_id()];
-  co_return WorkListPage(list, rows, place, session.viewer, session.now);
+  co_return WorkListPage(list, rows, place, std::move(version), session.viewer, session.now);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::One(const Session& session, std::string id) {
@@ -363,7 +360,7 @@ WorkFlow::Answer<http::Response> WorkFlow::NotDelivered(const Session& session) 
   }
   const WorkPlace place{
       .page = 1, .pages = 1, .people = static_cast<int>(rows.size()), .is_cut = is_cut};
-  co_return WorkListPage(kMessages, rows, place, session.viewer, session.now);
+  co_return WorkListPage(kMessages, rows, place, "", session.viewer, session.now);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::string id,
