@@ -101,18 +101,17 @@ void OrderContacts(v1::Demographics& person) {
   auto& points = *person.mutable_profile()->mutable_contact_points();
   std::stable_sort(points.begin(), points.end(),
                    [](const auto& a, const auto& b) { return a.rank() < b.rank(); });
-  const auto first = [&](v1::ContactKind kind) {
-    const auto it =
-        std::ranges::find_if(points, [&](const auto& point) { return point.kind() == kind; });
+  const auto first = [&](v1::ContactKind kind, size_t size_max) {
+    const auto it = std::ranges::find_if(points, [&](const auto& point) {
+      return point.kind() == kind && point.value().text().size() <= size_max;
+    });
     return it == points.end() ? "" : it->value().text();
   };
-  const std::string telephone = first(v1::CONTACT_KIND_TELEPHONE);
-  const std::string email = first(v1::CONTACT_KIND_EMAIL);
   // A number of 35 characters is the longest that the standard knows; what is longer stays in the
   // list alone.
-  if (!telephone.empty() && telephone.size() <= kTelephoneCharactersMax) {
-    person.mutable_telephone()->set_text(telephone);
-  }
+  const std::string telephone = first(v1::CONTACT_KIND_TELEPHONE, kTelephoneCharactersMax);
+  const std::string email = first(v1::CONTACT_KIND_EMAIL, std::string::npos);
+  if (!telephone.empty()) person.mutable_telephone()->set_text(telephone);
   if (!email.empty()) person.mutable_email()->set_text(email);
 }
 

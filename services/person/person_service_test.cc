@@ -139,6 +139,26 @@ TEST_F(PersonDoorTest, TheBestWayToReachAPersonComesFirst) {
   EXPECT_EQ(prepared.profile().contact_points(2).value().text(), "0113 496 0002");
 }
 
+// A number that is too long for the field does not hide the next one.
+TEST_F(PersonDoorTest, TheFirstNumberThatFitsIsTheOneToTryFirst) {
+  v1::Demographics person;
+  const std::string longest(35, '1'), too_long(36, '2');
+  for (const std::string& number : {too_long, longest, std::string("0113 496 0001")}) {
+    v1::ContactPoint& point = *person.mutable_profile()->add_contact_points();
+    point.set_kind(v1::CONTACT_KIND_TELEPHONE);
+    point.mutable_value()->set_text(number);
+    point.set_rank(1);
+  }
+  auto request = Prepared(person);
+  ASSERT_THAT(request, IsDone());
+  EXPECT_EQ(request->demographics().telephone().text(), longest);
+  EXPECT_EQ(request->demographics().profile().contact_points(0).value().text(), too_long);
+  person.mutable_profile()->mutable_contact_points()->DeleteSubrange(1, 2);
+  request = Prepared(person);
+  ASSERT_THAT(request, IsDone());
+  EXPECT_FALSE(request->demographics().has_telephone());
+}
+
 TEST_F(PersonDoorTest, ANeedSaysSomething) {
   v1::Demographics person;
   v1::Need& need = *person.mutable_profile()->add_needs();

@@ -6,15 +6,17 @@ import re
 import sys
 import unittest
 import urllib.error
+import urllib.parse
 import urllib.request
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / part) for part in ("support", "conformance")]
-from fettle import Fettle, message  # noqa: E402
+from fettle import Fettle, message, new_id  # noqa: E402
 from gateway import Gateway  # noqa: E402
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 NUMBERS = ("9990000018", "9990000026", "9990000034")
 LIST = ("ListReferrals",)
+LIMITS = {"triage_days": 5, "information_days": 7, "first_contact_days": 14, "last_contact_days": 21}
 REFERRAL = ("GetReferral", "ListDeliveries", "GetPerson")
 
 
@@ -72,11 +74,30 @@ class LiveTest(unittest.TestCase):
         status, body, _, _ = self.cost(path, version)
         self.assertEqual(status, 200)
         self.assertIn("Restricted person", body)
+        self.assertIn("data-live-at-once", body)
 
     def test_3_the_start_page_is_not_sent_again_and_is_nobodys_data(self):
         status, _, version, cost = self.cost("/")
         self.assertEqual((status, cost), (200, {}))
         self.assertEqual(self.get("/", version)[0], 304)
+
+    def test_4_who_is_known_is_not_looked_up_again_for_nobody_of_them(self):
+        f = self.fettle
+        f.call("referral.RegisterService", {
+            "service_id": f.SERVICE_ID, "organisation": f.PROVIDER, "description": {
+                "name": "Link workers", "kind": "SERVICE_KIND_SOCIAL_PRESCRIBING", "stage_limits": LIMITS}},
+               f.token("administrator", f.ICB))
+        form = {"first": "Ada", "family": "Live", "born-day": "4", "born-month": "5", "born-year": "1950", "practice": f.PRACTICE,
+                "service": f.SERVICE_ID, "reason": "LONELINESS", "priority": "PRIORITY_ROUTINE", "risk": "RISK_KIND_NONE_KNOWN",
+                "consent": "CONSENT_EXPLICIT", "referrer": "Dr One", "team": "Surgery", "contact": "0113 496 0000"}
+        for chosen, count in (("", 1), ("new", 0)):
+            before = self.reads()
+            body = urllib.parse.urlencode(form | {"request_id": new_id(), "same-person": chosen}).encode()
+            headers = {"Authorization": f"Bearer {f.link_worker}", "Sec-Fetch-Site": "same-origin"}
+            request = urllib.request.Request(f"{self.gateway.url}/desk/new", body, headers)
+            with OPENER.open(request, timeout=10) as answer:
+                self.assertRegex(answer.url, "/desk/referrals/.*done=new")
+            self.assertEqual((self.reads() - before)["FindPossibleDuplicates"], count)
 
 
 if __name__ == "__main__":

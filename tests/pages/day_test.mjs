@@ -641,13 +641,75 @@ describe("an open page shows what changed without a reload", () => {
     await page.keyboard.press("Shift");
     await page.clock.fastForward(5 * 60_000);
     await until("the end of the session", () => answers.at(-1) === 401);
-    await until("that it is said", async () => /not shown here any more/.test(await words(page)));
+    await until("that it is said", async () => /not shown any more/.test(await words(page)));
+    assert.equal(await page.locator("[data-live]").innerText(), "", "whoever may not see it any more");
+    assert.equal(await page.title(), "Fettle");
+    assert.equal(await page.getByRole("button", { name: "Stop showing changes" }).count(), 0);
     const before = answers.length;
     await page.keyboard.press("Shift");
     await page.clock.fastForward(5 * 60_000);
     await quiet();
     assert.equal(answers.length, before);
     await check(page);
+    await page.context().close();
+  });
+
+  // The page as another state of it, at the next look.
+  const instead = async (page, at, other, change = (body) => body) => {
+    await page.unroute(`**${at}`);
+    await page.route(`**${at}`, async (route) => {
+      const response = await page.request.get(url + other);
+      return route.fulfill({ response, body: change(await response.text()) });
+    });
+  };
+  const renewed = (body) => body.replace(/data-live-version="\w+"/, 'data-live-version="0"');
+  const version = (page) => page.locator("[data-live]").getAttribute("data-live-version");
+
+  test("and INV-139: a restriction takes the address off the screen, whoever stands there", async () => {
+    const page = await open("wendy");
+    await page.clock.install();
+    await visit(page, path);
+    const restricted = `/desk/referrals/${referrals.restricted}`;
+    await page.locator("[data-live] a").first().focus();
+    await instead(page, path, restricted);
+    await minute(page);
+    await until("that it is restricted", async () => (await page.getByText("Restricted person").count()) === 1);
+    assert.match((await focused(page)).join(), /^Something changed here at /, "the focus is where it is said");
+    await check(page);
+    // It is restricted already: nothing is gained by taking away what is done there.
+    await page.locator("[data-live] a").first().focus();
+    await instead(page, path, restricted, renewed);
+    await minute(page);
+    await until("something new", async () => /when you leave this part/.test(await words(page)));
+    await page.context().close();
+  });
+
+  test("and it can be stopped", async () => {
+    const page = await open("walter");
+    await page.clock.install();
+    await visit(page, "/desk");
+    let looks = 0;
+    page.on("request", () => { ++looks; });
+    await page.locator("[data-live] a").first().focus();
+    await instead(page, "/desk", "/desk", renewed);
+    await minute(page);
+    await until("something new", async () => /when you leave this part/.test(await words(page)));
+    await page.keyboard.press("Shift+Tab");
+    assert.deepEqual(await focused(page), ["Stop showing changes"]);
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await focused(page), ["Show changes again"]);
+    assert.equal(await words(page), "Changes are not shown.");
+    await check(page);
+    const before = looks;
+    for (let i = 0; i < 3; ++i) await minute(page);
+    await quiet();
+    assert.equal(looks, before);
+    assert.notEqual(await version(page), "0", "what waited goes on waiting");
+    await page.keyboard.press("Space");
+    assert.deepEqual(await focused(page), ["Stop showing changes"]);
+    await until("what waited", async () => (await version(page)) === "0");
+    await page.clock.fastForward(1_000);
+    await until("a look", () => looks === before + 1);
     await page.context().close();
   });
 
@@ -659,7 +721,7 @@ describe("an open page shows what changed without a reload", () => {
       shown.push((await page.locator("main").innerText()).trim());
       await page.context().close();
     }
-    assert.equal(shown[0], shown[1]);
+    assert.equal(shown[0].replace(/^Stop showing changes\s+/, ""), shown[1]);
   });
 });
 
@@ -694,6 +756,7 @@ test("whoever may be known already is offered, and nothing is put together", asy
   assert.equal(offered.length, 2);
   assert.ok(offered[0].startsWith(known) && offered[0].endsWith(", LS1 1AA"), offered[0]);
   assert.equal(offered[1], "No, it is somebody else");
+  assert.match(await main(), /A record that you choose stays as it is/);
   await enter(page, "Send the referral");
   assert.deepEqual(await errors(), ["Select who it is, or that it is somebody else"]);
   await choose(page, "Is it one of these people?", offered[0]);
@@ -728,6 +791,16 @@ test("whoever may be known already is offered, and nothing is put together", asy
   await page.getByRole("button", { name: "Send the referral" }).dblclick();
   await page.getByText("The referral is sent").waitFor();
   assert.equal((await post(single)).headers().location, `${new URL(page.url()).pathname}?done=new`);
+
+  // A record that is none of those alike any more, because it was restricted or merged: no other one is made instead.
+  const gone = { ...single, request_id: crypto.randomUUID(), family: "Gone", "same-person": form["same-person"] };
+  const refused = await post(gone);
+  assert.equal(refused.status(), 409);
+  const back = await refused.text();
+  assert.match(back, /The record that you chose cannot be used any more/);
+  assert.match(back, /value="Gone"/);
+  assert.doesNotMatch(back, /same-person/, "asked anew");
+  assert.equal((await post({ ...gone, "same-person": "" })).status(), 303, "nothing was made of it");
 
   // Who is known here is not told to a practice.
   const gp = await open("gp");

@@ -57,7 +57,7 @@ absl::StatusOr<Assets> Assets::Load(const std::string& directory) {
     if (!in || !(bytes << in.rdbuf())) return Wrong(directory, "a file cannot be read");
     total += bytes.str().size();
     assets.files_[at->path().lexically_relative(directory).generic_string()] = {type, bytes.str()};
-    if (total > kBytesMax || assets.files_.size() > kFilesMax) {
+    if (total > kBytesMax || assets.files_.size() - ours > kFilesMax) {
       return Wrong(directory, "more than 500 files or 16 MB: not the pages' assets");
     }
   }

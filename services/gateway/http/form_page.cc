@@ -70,14 +70,18 @@ http::Response SamePersonPage(int status, const ShownForm& shown, const Field& q
       fields.push_back({.kind = FieldKind::kHidden, .name = name});
     }
   }
-  return FormPage(status, shown, fields,
-                  {.action = "/desk/new",
-                   .title = "Somebody like this is known already",
-                   .lead = "Nothing is sent yet. Records are never put together by themselves: say "
-                           "whom the referral is for.",
-                   .button = "Send the referral",
-                   .caption = "Refer somebody"},
-                  viewer);
+  return FormPage(
+      status, shown, fields,
+      {.action = "/desk/new",
+       .title = "Somebody like this is known already",
+       .lead = "Nothing is sent yet. Records are never put together by themselves: say "
+               "whom the referral is for. A record that you choose stays as it is: the "
+               "NHS number, address, telephone and GP practice that you entered are not "
+               "added to it. The service that gets the referral can change how to "
+               "reach the person, on the referral's page: “Change contact details”.",
+       .button = "Send the referral",
+       .caption = "Refer somebody"},
+      viewer);
 }
 
 http::Response NewReferralPage(int status, const ShownForm& shown, std::span<const Field> fields,

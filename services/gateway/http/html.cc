@@ -71,6 +71,14 @@ constexpr size_t kVersionBytes = 16;
 // Weak: what a form carries beside what is shown differs from one answer to the next.
 std::string Tag(std::string_view version) { return base::Concat("W/\"", version, "\""); }
 
+bool HasTag(const http::Request& request, std::string_view tag) {
+  return request.Header("if-none-match") == tag;
+}
+
+http::Response NotModified(std::string tag) {
+  return {304, "", "", {{"ETag", std::move(tag)}, {"Cache-Control", "no-store"}}};
+}
+
 void AddAccount(Html& html, const Viewer* viewer) {
   if (viewer == nullptr) {
     html.Raw(R"(<li class="nhsuk-header__account-item">)")
@@ -168,12 +176,14 @@ http::Response Page(int status, std::string_view title, Html body, const Frame& 
   return response;
 }
 
-void AddLive(Html& html, const Html& part, std::string_view version, int seconds) {
+void AddLive(Html& html, const Html& part, const Live& live) {
   html.Raw("<div data-live=\"")
-      .Text(absl::StrCat(seconds))
+      .Text(absl::StrCat(live.seconds))
       .Raw("\" data-live-version=\"")
-      .Text(version)
-      .Raw("\">\n")
+      .Text(live.version)
+      .Raw("\"")
+      .RawIf(live.is_at_once, " data-live-at-once")
+      .Raw(">\n")
       .Add(part)
       .Raw("</div>\n");
 }
@@ -183,20 +193,16 @@ std::string LiveVersion(std::string_view shown) {
 }
 
 bool IsShown(const http::Request& request, std::string_view version) {
-  return request.Header("if-none-match").value_or("") == Tag(version);
+  return HasTag(request, Tag(version));
 }
 
-http::Response NothingNew(std::string_view version) {
-  return {304, "", "", {{"ETag", Tag(version)}, {"Cache-Control", "no-store"}}};
-}
+http::Response NothingNew(std::string_view version) { return NotModified(Tag(version)); }
 
 http::Response UnlessShown(const http::Request& request, http::Response page) {
   const auto tag =
       std::ranges::find(page.headers, "ETag", &std::pair<std::string, std::string>::first);
-  const bool is_shown = page.status == 200 && tag != page.headers.end() &&
-                        request.Header("if-none-match") == tag->second;
-  if (!is_shown) return page;
-  return {304, "", "", {*tag, {"Cache-Control", "no-store"}}};
+  if (page.status != 200 || tag == page.headers.end() || !HasTag(request, tag->second)) return page;
+  return NotModified(tag->second);
 }
 
 }  // namespace fettle::gateway

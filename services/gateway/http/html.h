@@ -89,9 +89,16 @@ inline constexpr int kLiveSeconds = 60;
 // Of a page that shows nobody's data and costs nothing to make.
 inline constexpr int kLiveFiguresSeconds = 10;
 
+struct Live {
+  std::string_view version;
+  int seconds = kLiveSeconds;
+  // A part without this is not shown a moment longer, whoever stands in it.
+  bool is_at_once = false;
+};
+
 // Marks a part of a page that the script keeps as the server would show it now (live.js). A page
 // has one at most. Nothing is different without the script.
-void AddLive(Html& html, const Html& part, std::string_view version, int seconds = kLiveSeconds);
+void AddLive(Html& html, const Html& part, const Live& live);
 // Tells one state of a part from another.
 std::string LiveVersion(std::string_view shown);
 // The browser shows that version already.

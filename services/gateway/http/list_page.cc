@@ -120,20 +120,19 @@ std::string WorkListVersion(const WorkList& list, const std::vector<WorkRow>& ro
 }
 
 http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& rows,
-                            const WorkPlace& place, const Viewer& viewer, absl::Time now) {
+                            const WorkPlace& place, std::string version, const Viewer& viewer,
+                            absl::Time now) {
   Html html;
   html.Raw("<h1 class=\"nhsuk-heading-l\">").Text(list.title).Raw("</h1>\n");
   const Html part = ListPart(list, rows, place, now);
-  std::string version;
-  if (list.is_live) {
-    version = WorkListVersion(list, rows, place, now);
+  if (version.empty()) {
+    html.Add(part);
+  } else {
     // The next look asks for the names that are not to be had now.
     if (std::ranges::any_of(rows, [](const WorkRow& row) { return row.name.empty(); })) {
       version += "-nameless";
     }
-    AddLive(html, part, version);
-  } else {
-    html.Add(part);
+    AddLive(html, part, {.version = version});
   }
   return Page(200, list.title, std::move(html),
               {.viewer = &viewer, .current = list.path, .live_version = version});

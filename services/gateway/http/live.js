@@ -3,8 +3,9 @@
 // A page marks one part with `data-live` (seconds from one look to the next) and `data-live-version`. The script asks for the
 // same page with that version as If-None-Match: 304 means that nothing changed, else the part of the page that came takes the
 // place of the one that is shown. What was being done there is not taken away: the new part waits while the focus, a
-// selection or a hand is in the old one. A polite status above the part says what happened. A page is looked at again only
-// while somebody is there: each look is a read of people's records, and is recorded as one.
+// selection or a hand is in the old one, unless it is marked `data-live-at-once` and the old one is not. A polite status above
+// the part says what happened, and a button beside it stops all this. A page is looked at again only while somebody is there:
+// each look is a read of people's records, and is recorded as one.
 "use strict";
 (() => {
   const ANSWER_MS_MAX = 10_000;
@@ -22,12 +23,17 @@
   let pause = every;
   let timer, waiting, showing;
   let looked = Date.now(), touched = Date.now(), handled = 0;
-  let isAsleep = false, isOver = false;
+  let isAsleep = false, isStopped = false, isOver = false;
 
   const said = document.createElement("div");
   said.setAttribute("role", "status");
   said.className = "nhsuk-body-s nhsuk-u-secondary-text-colour";
-  part.before(said);
+  said.tabIndex = -1;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "nhsuk-button nhsuk-button--secondary nhsuk-button--small nhsuk-u-margin-bottom-4";
+  button.textContent = "Stop showing changes";
+  part.before(said, button);
   // Once, however often it is found again.
   const say = (words) => { if (said.textContent !== words) said.textContent = words; };
 
@@ -40,23 +46,33 @@
   const show = () => {
     clearTimeout(showing);
     if (!waiting) return;
-    if (isBusy()) {
+    const isAtOnce = "liveAtOnce" in waiting.dataset && !("liveAtOnce" in part.dataset);
+    if (isStopped && !isAtOnce) return;
+    if (isBusy() && !isAtOnce) {
       say("Something changed here. It is shown when you leave this part of the page.");
       showing = setTimeout(show, HANDS_OFF_MS);
       return;
     }
     for (const element of waiting.querySelectorAll("[autofocus]")) element.removeAttribute("autofocus");
+    const hadFocus = part.contains(document.activeElement);
     part.replaceWith(waiting);
     part = waiting;
     waiting = undefined;
     const time = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
     say(`Something changed here at ${time}.`);
+    if (hadFocus) said.focus();
   };
 
+  // Whoever may not see it any more does not go on seeing it.
   const end = () => {
     isOver = true;
     clearTimeout(showing);
-    say("What changes is not shown here any more. Load the page again.");
+    const hadFocus = part.contains(document.activeElement) || document.activeElement === button;
+    part.replaceChildren();
+    button.remove();
+    document.title = "Fettle";
+    say("What was here is not shown any more. Load the page again.");
+    if (hadFocus) said.focus();
   };
 
   const next = (ms) => {
@@ -66,7 +82,7 @@
 
   async function look() {
     isAsleep = document.visibilityState !== "visible" || Date.now() - touched > IDLE_MS_MAX;
-    if (isAsleep || isOver) return;
+    if (isAsleep || isStopped || isOver) return;
     looked = Date.now();
     try {
       const version = (waiting ?? part).dataset.liveVersion;
@@ -94,6 +110,14 @@
     isAsleep = false;
     next(Math.max(0, looked + pause - Date.now()));
   };
+  button.addEventListener("click", () => {
+    isStopped = !isStopped;
+    button.textContent = isStopped ? "Show changes again" : "Stop showing changes";
+    say(isStopped ? "Changes are not shown." : "Changes are shown again.");
+    wake();
+    show();
+    next(Math.max(0, looked + pause - Date.now()));
+  });
   for (const event of ["keydown", "pointerdown", "pointermove", "wheel", "scroll", "touchstart"]) {
     document.addEventListener(event, (at) => {
       if (at.target instanceof Node && part.contains(at.target)) handled = Date.now();

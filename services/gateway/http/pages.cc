@@ -29,7 +29,7 @@ http::Response StartPage(const std::vector<Figure>& figures, std::string_view as
   }
   part.Raw("</ul>\n");
   const std::string version = LiveVersion(part.text());
-  AddLive(html, part, version, kLiveFiguresSeconds);
+  AddLive(html, part, {.version = version, .seconds = kLiveFiguresSeconds});
   html.Raw(R"(<h2>Your work</h2>
 <p>People in your charge, triage, and the waiting list of your organisation. You need to sign in to see them.</p>
 <p><a class="nhsuk-button" href="/desk" draggable="false">Go to your work</a></p>

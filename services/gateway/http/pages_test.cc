@@ -1,7 +1,12 @@
 #include "services/gateway/http/pages.h"
 
-#include <algorithm>
+#include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/gateway/http/assets.h"
@@ -62,6 +67,20 @@ TEST(Assets, TheScriptOfThePagesIsThereWithoutFiles) {
   EXPECT_EQ(script.content_type, "text/javascript; charset=utf-8");
   EXPECT_THAT(script.body, HasSubstr("data-live"));
   EXPECT_EQ(Assets().Get("other.js").status, 404);
+}
+
+TEST(Assets, TheDirectoryMayHoldAsManyAsItSays) {
+  const std::filesystem::path directory =
+      std::filesystem::path(::testing::TempDir()) / absl::StrCat("assets-", getpid());
+  std::filesystem::create_directories(directory);
+  const auto add = [&](int i) { std::ofstream(directory / absl::StrCat(i, ".css")) << "x"; };
+  for (int i = 0; i < 500; ++i) add(i);
+  const auto loaded = Assets::Load(directory);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->Get("499.css").status, 200);
+  add(500);
+  EXPECT_EQ(Assets::Load(directory).status().code(), absl::StatusCode::kInvalidArgument);
+  std::filesystem::remove_all(directory);
 }
 
 TEST(Pages, ShowFiguresAndSteps) {

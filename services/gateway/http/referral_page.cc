@@ -329,7 +329,9 @@ http::Response ReferralPage(const rv1::Referral& referral, const pv1::GetPersonR
       LiveVersion(ReferralPart(referral, person, same, name, viewer, now).text());
   Html html;
   AddDone(html, done);
-  AddLive(html, part, version);
+  // INV-139: the address is taken off the screen.
+  AddLive(html, part,
+          {.version = version, .is_at_once = person != nullptr && person->restricted()});
   const auto [path, text] = ListOf(referral, viewer);
   return Page(200, name, std::move(html),
               {.viewer = &viewer,

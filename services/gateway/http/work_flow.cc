@@ -43,18 +43,15 @@ constexpr WorkList kMine = {
     .path = "/desk",
     .title = "My people",
     .lead = "What is due first stands first.",
-    .none = "Nobody is in your charge. Take somebody from the waiting list.",
-    .is_live = true};
+    .none = "Nobody is in your charge. Take somebody from the waiting list."};
 constexpr WorkList kTriage = {.path = "/desk/triage",
                               .title = "Triage",
                               .lead = "Referrals to your organisation that nobody has decided on.",
-                              .none = "No referral waits for a decision.",
-                              .is_live = true};
+                              .none = "No referral waits for a decision."};
 constexpr WorkList kPool = {.path = "/desk/pool",
                             .title = "Waiting list",
                             .lead = "Accepted referrals that nobody is in charge of.",
-                            .none = "Nobody waits for a worker.",
-                            .is_live = true};
+                            .none = "Nobody waits for a worker."};
 
 constexpr WorkList kMessages = {
     .path = "/desk/messages",
@@ -292,13 +289,13 @@ WorkFlow::Answer<http::Response> WorkFlow::List(const Session& session, const Wo
   const size_t end = std::min(referrals.size(), begin + kWorkRowsMax);
   std::vector<WorkRow> rows;
   for (size_t i = begin; i < end; ++i) rows.push_back({std::move(referrals[i]), ""});
-  const std::string version = WorkListVersion(list, rows, place, session.now);
+  std::string version = WorkListVersion(list, rows, place, session.now);
   if (IsShown(*session.request, version)) co_return NothingNew(version);
   std::set<std::string> people;
   for (const WorkRow& row : rows) people.insert(row.referral.person_id());
   std::map<std::string, std::string> names = co_await Names(session, people);
   for (WorkRow& row : rows) row.name = names[row.referral.person_id()];
-  co_return WorkListPage(list, rows, place, session.viewer, session.now);
+  co_return WorkListPage(list, rows, place, std::move(version), session.viewer, session.now);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::One(const Session& session, std::string id) {
@@ -363,7 +360,7 @@ WorkFlow::Answer<http::Response> WorkFlow::NotDelivered(const Session& session) 
   }
   const WorkPlace place{
       .page = 1, .pages = 1, .people = static_cast<int>(rows.size()), .is_cut = is_cut};
-  co_return WorkListPage(kMessages, rows, place, session.viewer, session.now);
+  co_return WorkListPage(kMessages, rows, place, "", session.viewer, session.now);
 }
 
 WorkFlow::Answer<http::Response> WorkFlow::Form(const Session& session, std::string id,
@@ -499,12 +496,22 @@ WorkFlow::Answer<WorkFlow::Sent> WorkFlow::SubmitNew(const Session& session,
   if (!shape.ok()) co_return shape;
   Sent answer;
   const std::string chosen = values.Get(kSamePerson);
-  auto alike = co_await AlikeTo(session, person, chosen.empty());
-  if (!alike.ok()) co_return alike.status();
-  if (std::ranges::find(*alike, chosen) != alike->end()) {
+  std::vector<std::string> alike;
+  // Each of them is a subject of the read: not again for whoever said that it is none of them.
+  if (chosen != kNobodyOfThem) {
+    auto known = co_await AlikeTo(session, person, chosen.empty());
+    if (!known.ok()) co_return known.status();
+    alike = *std::move(known);
+  }
+  if (std::ranges::find(alike, chosen) != alike.end()) {
     referral.set_person_id(chosen);
-  } else if (chosen.empty() ? !alike->empty() : chosen != kNobodyOfThem) {
-    co_return co_await Asking(session, *std::move(alike));
+  } else if (!alike.empty()) {
+    co_return co_await Asking(session, std::move(alike));
+  } else if (!chosen.empty() && chosen != kNobodyOfThem) {
+    // Restricted or merged meanwhile. To go on would make a second record of somebody who is known.
+    co_return base::Refuse(absl::StatusCode::kFailedPrecondition, "CHOSEN_RECORD_NOT_USABLE",
+                           "the record that you chose cannot be used any more. Check what you "
+                           "entered, with the NHS number if you can, and send it again");
   } else {
     const auto registered = co_await Send(parts_.person, session.call, person);
     if (!registered.ok()) co_return registered.status();

@@ -26,8 +26,6 @@ struct WorkList {
   const char* title;
   const char* lead;
   const char* none;  // said when there is nobody
-  // Shows what changed while it is open. Costs the reads of the list each time.
-  bool is_live = false;
 };
 
 // A row of a list.
@@ -59,8 +57,11 @@ std::string NameOf(const person::v1::Demographics& demographics);
 // Of what the list shows, but for the names: a look at an open list need not ask for them again.
 std::string WorkListVersion(const WorkList& list, const std::vector<WorkRow>& rows,
                             const WorkPlace& place, absl::Time now);
+// With a version it shows what changed while it is open, which costs the reads of the list each
+// time.
 http::Response WorkListPage(const WorkList& list, const std::vector<WorkRow>& rows,
-                            const WorkPlace& place, const Viewer& viewer, absl::Time now);
+                            const WorkPlace& place, std::string version, const Viewer& viewer,
+                            absl::Time now);
 
 // A message to a partner that failed, and the request id of the form that sends it again.
 struct Undelivered {

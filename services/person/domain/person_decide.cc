@@ -473,6 +473,11 @@ PersonRules::Decided<v1::UpdatePersonResponse> PersonRules::Decide(
   v1::PersonUpdated& updated = *decision.Add<Event>(request.person_id()).mutable_person_updated();
   if (request.has_demographics()) *updated.mutable_demographics() = request.demographics();
   *updated.mutable_removed() = request.removed();
+  // Numbers of which none fits into the field: the one there is none of theirs.
+  if (HasContact(request.demographics(), v1::CONTACT_KIND_TELEPHONE) &&
+      !request.demographics().has_telephone()) {
+    updated.add_removed(v1::REMOVABLE_DETAIL_TELEPHONE);
+  }
   v1::Digests& digests = *updated.mutable_digests();
   digests = request.digests();
   if (digests.number_check() == v1::NUMBER_CHECK_FAILED && person->holds_number()) {

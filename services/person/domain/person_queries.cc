@@ -260,7 +260,7 @@ absl::StatusOr<v1::FindPossibleDuplicatesResponse> PersonRules::Answer(
   FETTLE_ASSIGN_OR_RETURN(const Likenesses others, LikenessesOf(snapshot, digests));
   for (const auto& [id, evidence] : others) {
     if (id == request.person_id()) continue;
-    // Those who are told of are subjects of the read.
+    // Whoever is looked at is a subject of the read, told of or not.
     FETTLE_ASSIGN_OR_RETURN(const base::View::Stream stream, snapshot.Load(id));
     const v1::Person& other = *PersonOf(&stream);
     // INV-139: to be like somebody is to have their postcode. Whoever merges records must see it.

@@ -735,6 +735,27 @@ TEST_F(PersonTest, OneDetailGoesWhileAnotherIsReplaced) {
   EXPECT_EQ(Of(kOne).demographics().profile().contact_points_size(), 1);
 }
 
+// The door gives the field the first number of the list that fits. Where none does, a number that
+// is no longer used would stay the one to try first.
+TEST_F(PersonTest, ANumberThatIsInTheNewListNoMoreIsNotTriedFirst) {
+  ASSERT_THAT(journal.When(WithDetails(Ensure(kOne, "1"))), IsDone());
+  v1::UpdatePersonRequest update = Update(kOne);
+  const auto add = [&](v1::ContactKind kind, const char* value) {
+    auto& points = *update.mutable_demographics()->mutable_profile()->mutable_contact_points();
+    v1::ContactPoint& point = *points.Add();
+    point.set_kind(kind);
+    point.mutable_value()->set_text(value);
+  };
+  add(v1::CONTACT_KIND_EMAIL, "ada@example.test");
+  ASSERT_THAT(journal.When(update), IsDone());
+  EXPECT_TRUE(Of(kOne).demographics().has_telephone()) << "a list without numbers says nothing";
+  add(v1::CONTACT_KIND_TELEPHONE, "longer than the field");
+  ASSERT_THAT(journal.When(update), IsDone());
+  EXPECT_FALSE(Of(kOne).demographics().has_telephone());
+  EXPECT_EQ(Of(kOne).demographics().profile().contact_points_size(), 2);
+  EXPECT_TRUE(Of(kOne).demographics().has_email());
+}
+
 TEST_F(PersonTest, NothingIsGivenAndRemovedAtOnce) {
   ASSERT_THAT(journal.When(WithDetails(Ensure(kOne, "1"))), IsDone());
   const auto refused = [&](v1::RemovableDetail detail, const char* field, auto give) {
