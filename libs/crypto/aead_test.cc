@@ -59,8 +59,9 @@ TEST(AeadTest, SameWordsAreSealedDifferently) {
   Aead aead(key);
   std::set<std::string> nonces;
   for (int i = 0; i < 1000; ++i) nonces.insert(aead.Seal("x", "").substr(0, kAeadNonceBytes));
-  for (int i = 0; i < 10; ++i)
+  for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(OpenBytes(key, aead.Seal("x", "here"), "here").value(), "x");
+  }
   EXPECT_EQ(nonces.size(), 1000u);
 }
 

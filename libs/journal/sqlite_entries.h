@@ -37,7 +37,7 @@ namespace fettle::journal {
 class RecentKeys {
  public:
   // Rows from `first` on, of which some `rows` are expected.
-  explicit RecentKeys(int64_t first = 1, int64_t rows = 0);
+  RecentKeys(int64_t first, int64_t rows);
   // Of the row behind the last one.
   void Add(int index, std::string_view key);
   // The last one that was added.
