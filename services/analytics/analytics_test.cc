@@ -160,6 +160,18 @@ class Journals {
     event.mutable_person_superseded()->set_surviving_person_id(survivor);
     Add("person", person, "2026-05-01T10:00:00Z", "PersonSuperseded", "", event);
   }
+  void ListPatients(const std::string& practice, const std::string& icb, const std::string& date,
+                    int64_t patients, const std::string& end_date = "") {
+    person::v1::PersonEvent event;
+    auto& organisation = *event.mutable_organisation_updated()->mutable_organisation();
+    organisation.set_ods_code(practice);
+    organisation.set_kind(person::v1::ORGANISATION_KIND_GP_PRACTICE);
+    organisation.set_icb(icb);
+    organisation.set_end_date(end_date);
+    organisation.mutable_patient_list()->set_date(date);
+    organisation.mutable_patient_list()->set_patients(patients);
+    Add("person", "org-" + practice, date + "T10:00:00Z", "OrganisationUpdated", "", event);
+  }
   void RegisterIcb(const std::string& code) {
     person::v1::PersonEvent event;
     auto& organisation = *event.mutable_organisation_registered()->mutable_organisation();
@@ -357,6 +369,43 @@ TEST_F(AnalyticsTest, Inv42ReferredAndDeclinedOfTheYear) {
   EXPECT_EQ(Value("SP2_REFERRED", "QBB", "2026-02"), "-") << "nothing had come yet";
   EXPECT_EQ(Value("SP2_REFERRED", "QAA"), "none") << "of months only";
   EXPECT_EQ(Value("SP1", "", "", /*national=*/true), "10") << "INV-40: a refusal is no referral";
+}
+
+// INV-42: never more referred than registered, and who declined leaves the denominator.
+TEST_F(AnalyticsTest, Inv42ShareOfThoseRegistered) {
+  Journals all = Cohort();
+  for (int i = 1; i <= 8; ++i) {
+    const std::string referral = "d" + std::to_string(i);
+    all.Refer(referral, "e" + std::to_string(i), "QAA", "2026-03-01");
+    all.Decline(referral, "e" + std::to_string(i), "QAA", "2026-03-30");
+  }
+  all.ListPatients("A1", "QAA", "2026-02-01", 100);
+  all.ListPatients("A1", "QAA", "2026-03-01", 300);
+  all.ListPatients("A1", "QAA", "2026-05-01", 20'000);
+  all.ListPatients("A2", "QAA", "2026-01-01", 508);
+  all.ListPatients("A3", "QAA", "2026-01-01", 7'000, "2026-02-28");
+  all.ListPatients("B1", "QBB", "2026-03-01", 5);
+  ASSERT_NO_FATAL_FAILURE(Take(all));
+  const auto national = [&](const std::string& measure, const std::string& month) {
+    return Value(measure, "", month, /*national=*/true);
+  };
+  EXPECT_EQ(national("SP2_REGISTERED", "2026-03"), "813") << "each practice's newest list";
+  EXPECT_EQ(national("SP2", "2026-03"), "1.2") << "10 of 813 less the 8 who declined";
+  EXPECT_EQ(Value("SP2_REGISTERED", "QAA", "2026-03"), "810");
+  EXPECT_EQ(Value("SP2_DECLINED", "QAA", "2026-03"), "10");
+  EXPECT_EQ(Value("SP2", "QAA", "2026-03"), "1.3") << "of what is published: 10 of 800";
+  EXPECT_EQ(Value("SP2", "QAA", "2026-04"), "*") << "referred are too few to be told";
+  EXPECT_EQ(Value("SP2", "QBB", "2026-03"), "-") << "so few are registered that it is not told";
+  EXPECT_EQ(Value("SP2", "QCC", "2026-03"), "-") << "no practice";
+  EXPECT_EQ(Value("SP2", "QAA"), "none") << "of months only";
+}
+
+TEST_F(AnalyticsTest, Inv42MoreReferredThanRegisteredIsNoShare) {
+  Journals all = Cohort();
+  all.ListPatients("A1", "QAA", "2026-03-01", 9);
+  ASSERT_NO_FATAL_FAILURE(Take(all));
+  EXPECT_EQ(Value("SP2_REFERRED", "", "2026-03", /*national=*/true), "10");
+  EXPECT_EQ(Value("SP2", "", "2026-03", /*national=*/true), "-");
 }
 
 // INV-43: all five criteria, of the version that is recorded last. INV-44: reviewed in the twelve
@@ -605,8 +654,10 @@ TEST_F(AnalyticsTest, EveryFigureCarriesWhereItComesFrom) {
     EXPECT_EQ(figure.profile(), "HES2018");
     EXPECT_NE(figure.area_level(), v1::AREA_LEVEL_UNSPECIFIED);
     EXPECT_NE(figure.area_level(), v1::AREA_LEVEL_NATIONAL);
-    ASSERT_EQ(figure.sources_size(), 1) << figure.measure_id();
-    EXPECT_GE(figure.sources(0).position(), 13);
+    // The patient lists come from the registry.
+    const bool of_lists = figure.measure_id() == "SP2" || figure.measure_id() == "SP2_REGISTERED";
+    ASSERT_EQ(figure.sources_size(), of_lists ? 2 : 1) << figure.measure_id();
+    EXPECT_GE(figure.sources(of_lists ? 1 : 0).position(), 13);
     if (figure.unit() == v1::UNIT_PEOPLE && figure.state() == v1::VALUE_STATE_SHOWN) {
       EXPECT_EQ(std::stoll(figure.value()) % 5, 0) << figure.DebugString();
     }

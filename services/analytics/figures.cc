@@ -8,8 +8,10 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "libs/base/check.h"
 #include "libs/base/date.h"
 #include "libs/base/status.h"
@@ -26,6 +28,7 @@ enum class Kind {
   kUpTo,     // the same, as of the end of each month; of no whole time
   kMoney,    // rows: people, pence
   kPercent,  // spend of allocation, as both are published; of the whole time only
+  kShare,    // PC-01, of what is published of its three parts; as kUpTo
   kMedian,   // rows: people, value, how often
   kNinetieth,
 };
@@ -36,8 +39,8 @@ struct Measure {
   int edition;
   v1::Unit unit;
   Kind kind;
-  // Whose journal it is made of.
-  const char* service;
+  // Whose journals it is made of.
+  const char* services;
   // Gives area, month, then the columns of its kind. $AREA stands for the ICB, or for one text when
   // all areas are one; $M for the letters of a date that make the period: 7 (a month) or 0 (the
   // whole time). A row with a count of 0 says that there was something to count in; no row says
@@ -129,6 +132,19 @@ constexpr Measure kMeasures[] = {
      1, v1::UNIT_PEOPLE, Kind::kUpTo, "referral",
      FETTLE_PEOPLE_UP_TO(
          "SELECT * FROM (" FETTLE_OF_YEAR("declined") " EXCEPT " FETTLE_OF_YEAR("counted") ")")},
+    {"SP2_REGISTERED",
+     "People registered with a GP practice, by the newest list up to the end of the month (PC-01, "
+     "denominator)",
+     1, v1::UNIT_PEOPLE, Kind::kUpTo, "person referral",
+     FETTLE_MONTHS
+     "SELECT $AREA, month.month, sum(l.patients), sum(l.patients) FROM month JOIN practice x ON "
+     "x.end_date = '' OR substr(x.end_date, 1, 7) >= month.month JOIN patient_list l ON "
+     "l.practice = x.code AND l.date = (SELECT max(date) FROM patient_list WHERE "
+     "practice = x.code AND substr(date, 1, 7) <= month.month) GROUP BY 1, 2"},
+    {"SP2",
+     "People referred to social prescribing in the financial year up to the end of the month, of "
+     "those registered with a GP practice who did not decline it (PC-01)",
+     1, v1::UNIT_PERCENT, Kind::kShare, "person referral", nullptr},
     {"PCSP",
      "People with a personalised care and support plan of which all five criteria hold, at the end "
      "of the month",
@@ -238,10 +254,36 @@ std::optional<std::string> Publish(Kind kind, const Cell& cell, bool national) {
                               national);
     case Kind::kMoney:
     case Kind::kPercent:
+    case Kind::kShare:
       break;
   }
-  FETTLE_CHECK(false, "money is published as a table");
+  FETTLE_CHECK(false, "money is published as a table, and shares are made of what is published");
   return std::nullopt;
+}
+
+// Of months only.
+bool IsOfMonths(Kind kind) { return kind == Kind::kUpTo || kind == Kind::kShare; }
+
+const Measure& MeasureOf(std::string_view id) {
+  return *std::ranges::find_if(kMeasures, [&](const Measure& m) { return m.id == id; });
+}
+
+// PC-01 in percent, to one decimal, as its thresholds are (1.2 and 1.6). INV-42: who declined
+// leaves the denominator; too few to be told leave nothing. Nothing when nobody is registered, or
+// fewer than were referred: then the lists are not those of the people.
+std::optional<std::string> Share(const std::string& referred,
+                                 const std::optional<std::string>& declined,
+                                 const std::optional<std::string>& registered) {
+  if (referred == kSuppressed) return kSuppressed;
+  int64_t numerator = 0;
+  int64_t less = 0;
+  int64_t denominator = 0;
+  FETTLE_CHECK(absl::SimpleAtoi(referred, &numerator), "a count");
+  if (!registered.has_value() || !absl::SimpleAtoi(*registered, &denominator)) return std::nullopt;
+  if (declined.has_value() && absl::SimpleAtoi(*declined, &less)) denominator -= less;
+  if (denominator <= 0 || numerator > denominator) return std::nullopt;
+  const int64_t tenths = (numerator * 1'000 + denominator / 2) / denominator;
+  return absl::StrCat(tenths / 10, ".", tenths % 10);
 }
 
 absl::StatusOr<std::set<std::string>> KnownIcbs(sqlite::Database& db) {
@@ -254,10 +296,13 @@ absl::StatusOr<std::set<std::string>> KnownIcbs(sqlite::Database& db) {
   }
 }
 
-// `urn:fettle:<service>:<journal>`, not its access log.
-bool IsJournalOf(const std::string& source, const std::string& service) {
-  return source.starts_with(absl::StrCat("urn:fettle:", service, ":")) &&
-         !source.ends_with(":access");
+// `urn:fettle:<service>:<journal>` of one of them, not its access log.
+bool IsJournalOf(const std::string& source, const char* services) {
+  if (source.ends_with(":access")) return false;
+  for (const absl::string_view service : absl::StrSplit(services, ' ')) {
+    if (source.starts_with(absl::StrCat("urn:fettle:", service, ":"))) return true;
+  }
+  return false;
 }
 
 class Answer {
@@ -287,7 +332,7 @@ class Answer {
  private:
   absl::Status Add(const Measure& measure) {
     const bool one_area = !request_.icb().empty();
-    const bool whole_time = request_.month().empty() && measure.kind != Kind::kUpTo;
+    const bool whole_time = request_.month().empty() && !IsOfMonths(measure.kind);
     const bool months =
         (!request_.month().empty() || request_.by_month()) && measure.kind != Kind::kPercent;
     if (!whole_time && !months) return absl::OkStatus();
@@ -341,6 +386,7 @@ class Answer {
       }
       return published;
     }
+    if (measure.kind == Kind::kShare) return SharesOf(whole_time, months);
     Cells cells;
     for (const bool by_area : {false, true}) {
       if (!request_.icb().empty() && !by_area) continue;
@@ -353,6 +399,26 @@ class Answer {
       published[at] = Publish(measure.kind, cell, national_ && at.first == kAllAreas);
     }
     return published;
+  }
+
+  absl::StatusOr<Published> SharesOf(bool whole_time, bool months) {
+    const auto part = [&](std::string_view id) {
+      return PublishedOf(MeasureOf(id), whole_time, months);
+    };
+    FETTLE_ASSIGN_OR_RETURN(const Published referred, part("SP2_REFERRED"));
+    FETTLE_ASSIGN_OR_RETURN(const Published declined, part("SP2_DECLINED"));
+    FETTLE_ASSIGN_OR_RETURN(const Published registered, part("SP2_REGISTERED"));
+    const auto found = [](const Published& of, const AreaMonth& at) {
+      const auto it = of.find(at);
+      return it == of.end() ? std::nullopt : it->second;
+    };
+    Published shares;
+    for (const auto& [at, value] : referred) {
+      if (value.has_value()) {
+        shares[at] = Share(*value, found(declined, at), found(registered, at));
+      }
+    }
+    return shares;
   }
 
   // Made of what is published of both, so that it tells nothing that they do not.
@@ -402,7 +468,7 @@ class Answer {
     figure.set_value(value.value_or(""));
     figure.set_profile(kHes2018);
     for (const journal::Consumer::SourceProgress& source : progress_) {
-      if (!IsJournalOf(source.source, measure.service)) continue;
+      if (!IsJournalOf(source.source, measure.services)) continue;
       v1::SourcePosition& position = *figure.add_sources();
       position.set_source(source.source);
       position.set_position(source.contiguous);

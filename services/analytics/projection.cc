@@ -73,6 +73,14 @@ constexpr const char* kPlans = R"sql(
   CREATE TABLE plan_review(referral TEXT, date TEXT, PRIMARY KEY(referral, date)) WITHOUT ROWID;
 )sql";
 
+// Practices, and how many were registered with each on which day.
+constexpr const char* kPatientLists = R"sql(
+  CREATE TABLE practice(code TEXT PRIMARY KEY, icb TEXT NOT NULL, end_date TEXT NOT NULL)
+    WITHOUT ROWID;
+  CREATE TABLE patient_list(practice TEXT, date TEXT, patients INTEGER NOT NULL,
+                            PRIMARY KEY(practice, date)) WITHOUT ROWID;
+)sql";
+
 absl::Time TimeOf(const common::v1::EventHeader& header) {
   return absl::FromUnixSeconds(header.time().seconds()) + absl::Nanoseconds(header.time().nanos());
 }
@@ -105,13 +113,18 @@ absl::Status NotAnEvent() {
 
 }  // namespace
 
-std::vector<const char*> Projection::Schema() const { return {kSchema, kInOrderOfComing, kPlans}; }
+std::vector<const char*> Projection::Schema() const {
+  return {kSchema, kInOrderOfComing, kPlans, kPatientLists};
+}
 
 absl::Status Projection::Open(sqlite::Database& db) {
   db_ = &db;
   const std::pair<sqlite::Statement*, const char*> all[] = {
       {&s_.supersede, "INSERT OR REPLACE INTO superseded(person, survivor) VALUES(?, ?)"},
       {&s_.add_icb, "INSERT OR IGNORE INTO icb(code) VALUES(?)"},
+      {&s_.put_practice, "INSERT OR REPLACE INTO practice(code, icb, end_date) VALUES(?, ?, ?)"},
+      {&s_.put_patient_list,
+       "INSERT OR REPLACE INTO patient_list(practice, date, patients) VALUES(?, ?, ?)"},
       {&s_.receive_referral,
        "INSERT INTO referral(id, person, icb, received_date) VALUES(?, ?, ?, ?)"},
       {&s_.locate_referral, "UPDATE referral SET icb=?2 WHERE id=?1 AND icb=''"},
@@ -207,10 +220,21 @@ absl::Status Projection::On(const Header& header, const person::v1::PersonEvent&
     case E::EVENT_NOT_SET:
       return Unknown(header);
   }
-  if (organisation == nullptr || organisation->kind() != person::v1::ORGANISATION_KIND_ICB) {
-    return absl::OkStatus();
+  if (organisation == nullptr) return Unknown(header);
+  const std::string& code = organisation->ods_code();
+  if (organisation->kind() == person::v1::ORGANISATION_KIND_ICB) {
+    return s_.add_icb.BindText(1, code).Run();
   }
-  return s_.add_icb.BindText(1, organisation->ods_code()).Run();
+  if (organisation->kind() != person::v1::ORGANISATION_KIND_GP_PRACTICE) return absl::OkStatus();
+  FETTLE_RETURN_IF_ERROR(s_.put_practice.BindText(1, code)
+                             .BindText(2, organisation->icb())
+                             .BindText(3, organisation->end_date())
+                             .Run());
+  if (!organisation->has_patient_list()) return absl::OkStatus();
+  return s_.put_patient_list.BindText(1, code)
+      .BindText(2, organisation->patient_list().date())
+      .BindInt(3, organisation->patient_list().patients())
+      .Run();
 }
 
 absl::Status Projection::On(const Header& header, const referral::v1::ReferralEvent& event) {

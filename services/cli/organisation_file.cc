@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/date.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
@@ -38,7 +40,15 @@ constexpr std::array kKinds = {
     Kind{"network", FileKind::kNetwork, pv1::ORGANISATION_KIND_PRIMARY_CARE_NETWORK, 6},
     Kind{"network-member", FileKind::kNetworkMember, pv1::ORGANISATION_KIND_UNSPECIFIED, 10},
     Kind{"succession", FileKind::kSuccession, pv1::ORGANISATION_KIND_UNSPECIFIED, 2},
+    Kind{"patient-list", FileKind::kPatientList, pv1::ORGANISATION_KIND_UNSPECIFIED, 5},
 };
+
+// Columns of a file of patient lists, in the order in which they are read.
+enum PatientColumn { kCode, kExtractDate, kSex, kAge, kPatients, kPatientColumns };
+constexpr std::array<absl::string_view, kPatientColumns> kPatientColumnNames = {
+    "CODE", "EXTRACT_DATE", "SEX", "AGE", "NUMBER_OF_PATIENTS"};
+constexpr std::array<std::string_view, 12> kMonths = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN",
+                                                      "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
 
 const Kind& Of(FileKind kind) { return *std::ranges::find(kKinds, kind, &Kind::kind); }
 
@@ -52,6 +62,15 @@ std::string Date(const Fields& fields, size_t column) {
   const std::string text = Column(fields, column);
   if (text.size() != 8 || !std::ranges::all_of(text, absl::ascii_isdigit)) return text;
   return base::Concat(text.substr(0, 4), "-", text.substr(4, 2), "-", text.substr(6));
+}
+
+// 01APR2026 as 2026-04-01; anything else as it is.
+std::string ExtractDate(const std::string& text) {
+  if (text.size() != 9) return text;
+  const auto* month = std::ranges::find(kMonths, std::string_view(text).substr(2, 3));
+  if (month == kMonths.end()) return text;
+  const auto number = month - kMonths.begin() + 1;
+  return base::Concat(text.substr(5), number < 10 ? "-0" : "-", number, "-", text.substr(0, 2));
 }
 
 pv1::Organisation CommonForm(const Fields& fields, const Kind& kind) {
@@ -93,6 +112,15 @@ pv1::OrganisationLine LineOf(const Fields& fields, const Kind& kind) {
       line.mutable_succession()->set_ods_code(Column(fields, 1));
       line.mutable_succession()->set_successor(Column(fields, 2));
       break;
+    case FileKind::kPatientList: {
+      pv1::PatientListOfPractice& list = *line.mutable_patient_list();
+      list.set_ods_code(fields[kCode]);
+      list.mutable_patient_list()->set_date(ExtractDate(fields[kExtractDate]));
+      int64_t patients = 0;
+      list.mutable_patient_list()->set_patients(
+          absl::SimpleAtoi(fields[kPatients], &patients) ? patients : -1);
+      break;
+    }
     case FileKind::kNetwork:
       *line.mutable_organisation() = Network(fields, kind);
       break;
@@ -117,6 +145,16 @@ pv1::LineRefusal Refusal(int32_t line, std::string field, std::string reason,
 bool IsHeader(const CsvReader::Record& record) {
   return record.line == 1 && !record.fields.empty() &&
          record.fields[0].find(' ') != std::string::npos;
+}
+
+// Where the columns of a file of patient lists are, counted from 1; one that it has not is 0.
+std::array<size_t, kPatientColumns> PatientColumnsOf(const Fields& header) {
+  std::array<size_t, kPatientColumns> columns{};
+  for (size_t i = 0; i < header.size(); ++i) {
+    const auto* found = std::ranges::find(kPatientColumnNames, Column(header, i + 1));
+    if (found != kPatientColumnNames.end()) columns[found - kPatientColumnNames.begin()] = i + 1;
+  }
+  return columns;
 }
 
 }  // namespace
@@ -198,7 +236,8 @@ OrganisationFile ReadOrganisationFile(std::string_view text, FileKind file_kind,
   const Kind& kind = Of(file_kind);
   OrganisationFile file;
   CsvReader reader(text);
-  while (const std::optional<CsvReader::Record> record = reader.Next()) {
+  std::optional<std::array<size_t, kPatientColumns>> patient_columns;
+  while (std::optional<CsvReader::Record> record = reader.Next()) {
     const auto refuse = [&](std::string field, std::string reason, std::string accepted) {
       file.refusals.push_back(
           Refusal(record->line, std::move(field), std::move(reason), std::move(accepted)));
@@ -207,17 +246,40 @@ OrganisationFile ReadOrganisationFile(std::string_view text, FileKind file_kind,
       refuse("line", "NOT_CSV", "a record of RFC 4180; found " + record->fault);
       continue;
     }
+    if (kind.kind == FileKind::kPatientList && !patient_columns.has_value()) {
+      patient_columns = PatientColumnsOf(record->fields);
+      if (std::ranges::count(*patient_columns, 0u) > 0) {
+        refuse("line", "COLUMNS_MISSING",
+               base::Concat("a first line that names ", absl::StrJoin(kPatientColumnNames, ", ")));
+        return file;
+      }
+      ++file.skipped;
+      continue;
+    }
     if (IsHeader(*record) || record->fields == Fields{""}) {
       ++file.skipped;
       continue;
     }
-    if (record->fields.size() < kind.columns_min) {
-      refuse("line", "COLUMNS_MISSING", base::Concat("at least ", kind.columns_min, " columns"));
+    const size_t columns_min =
+        patient_columns.has_value() ? std::ranges::max(*patient_columns) : kind.columns_min;
+    if (record->fields.size() < columns_min) {
+      refuse("line", "COLUMNS_MISSING", base::Concat("at least ", columns_min, " columns"));
       continue;
     }
     if (!std::ranges::all_of(record->fields, base::IsUtf8)) {
       refuse("line", "TEXT_NOT_UTF8", "text in UTF-8");
       continue;
+    }
+    if (patient_columns.has_value()) {
+      Fields fields;
+      for (const size_t column : *patient_columns) {
+        fields.push_back(Column(record->fields, column));
+      }
+      if (fields[kSex] != "ALL" || fields[kAge] != "ALL") {
+        ++file.skipped;
+        continue;
+      }
+      record->fields = std::move(fields);
     }
     pv1::OrganisationLine line = LineOf(record->fields, kind);
     line.set_line(record->line);

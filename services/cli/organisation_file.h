@@ -14,6 +14,9 @@
 //   9 start date          10 end date
 // Successions (succ):
 //   1 ODS code            2 ODS code of the successor
+// Patients registered with practices (gp-reg-pat-prac-all), by the names in the first line, because
+// other columns come and go between them: CODE, EXTRACT_DATE (01APR2026), SEX and AGE (both ALL:
+// others are skipped), NUMBER_OF_PATIENTS.
 #ifndef FETTLE_SERVICES_CLI_ORGANISATION_FILE_H_
 #define FETTLE_SERVICES_CLI_ORGANISATION_FILE_H_
 
@@ -65,6 +68,7 @@ enum class FileKind {
   kNetwork,
   kNetworkMember,
   kSuccession,
+  kPatientList,
 };
 
 // Of the words that the command takes: `icb`, `gp-practice`, ... Nothing when it is none.
@@ -76,7 +80,8 @@ struct OrganisationFile {
   std::vector<person::v1::OrganisationLine> lines;
   // Lines that cannot be sent, in the form of those that the service refuses.
   std::vector<person::v1::LineRefusal> refusals;
-  // Lines of other ICBs than those wanted, headers, and empty lines.
+  // Lines of other ICBs than those wanted, headers, lines of some patients of a practice alone, and
+  // empty lines.
   int32_t skipped = 0;
 };
 

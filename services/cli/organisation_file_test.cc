@@ -120,6 +120,33 @@ TEST(OrganisationFileTest, NetworksTheirMembersAndSuccessionsHaveFormsOfTheirOwn
   EXPECT_EQ(file.lines[0].succession().successor(), "B2M3M");
 }
 
+TEST(OrganisationFileTest, PatientListsAreReadByTheNamesOfTheirColumns) {
+  // Two editions: the later one names the sub-ICB location.
+  for (const char* more : {"", "SUB_ICB_LOCATION_CODE,"}) {
+    const std::string value = *more == '\0' ? "" : "16C,";
+    const OrganisationFile file = ReadOrganisationFile(
+        absl::StrCat("PUBLICATION,EXTRACT_DATE,TYPE,", more,
+                     "CODE,POSTCODE,SEX,AGE,NUMBER_OF_PATIENTS\r\n",  //
+                     "GP_PRAC_PAT_LIST,01APR2026,GP,", value, "A81001,TS18 1HU,ALL,ALL,3898\r\n",
+                     "GP_PRAC_PAT_LIST,01APR2026,GP,", value, "A81001,TS18 1HU,FEMALE,ALL,1900\r\n",
+                     "GP_PRAC_PAT_LIST,32APR2026,GP,", value, "A81002,TS18 2AW,ALL,ALL,20041\r\n",
+                     "GP_PRAC_PAT_LIST,01APR2026,GP,", value, "A81003,TS18 2AW,ALL,ALL,many\r\n",
+                     "GP_PRAC_PAT_LIST,01APR2026\r\n"),
+        FileKind::kPatientList, {"QHM"});
+    EXPECT_EQ(file.skipped, 2);
+    ASSERT_EQ(file.lines.size(), 1u);
+    EXPECT_EQ(file.lines[0].line(), 2);
+    EXPECT_EQ(file.lines[0].patient_list().ods_code(), "A81001");
+    EXPECT_EQ(file.lines[0].patient_list().patient_list().date(), "2026-04-01");
+    EXPECT_EQ(file.lines[0].patient_list().patient_list().patients(), 3898);
+    EXPECT_THAT(Refused(file), ElementsAre("4 patient_list.date FORMAT_INVALID",
+                                           "5 patient_list.patients NUMBER_OUT_OF_RANGE",
+                                           "6 line COLUMNS_MISSING"));
+  }
+  EXPECT_THAT(Refused(ReadOrganisationFile("CODE,AGE\nA81001,ALL\n", FileKind::kPatientList, {})),
+              ElementsAre("1 line COLUMNS_MISSING"));
+}
+
 TEST(OrganisationFileTest, WhatIsBrokenIsNamedByLineFieldAndRule) {
   const OrganisationFile file = ReadOrganisationFile(
       absl::StrCat(Common("A81001", "QHM", "19740401", ""), "A81002,too,short\n",

@@ -118,7 +118,8 @@ void AddOrganisationCommands(CLI::App& app, Connection& connection, int& code) {
       "Load a published CSV file of the Organisation Data Service. May be repeated; a line that "
       "breaks a rule is reported and the others are taken. Load boards first, then what names "
       "them: icb, sub-icb-location, gp-practice, nhs-trust, site, network, network-member, "
-      "succession. Exit code 1 when a line was refused.");
+      "succession; patient-list is Patients Registered at a GP Practice, the oldest first. Exit "
+      "code 1 when a line was refused.");
   load->add_option("file", options->path, "The file, as published: CSV, with or without a header")
       ->required();
   load->add_option("--as", options->kind, "What its lines are")

@@ -132,6 +132,12 @@ class CliTest(unittest.TestCase):
         self.assertEqual(self.json(*load, who="admin")["unchanged"], 2)
         found = self.json("call", "person.GetOrganisation", json.dumps({"ods_code": "P10002"}))
         self.assertEqual(found["current_ods_code"], "P10001")
+        lists = f.home / "gp-reg-pat-prac-all.csv"
+        lists.write_text("PUBLICATION,EXTRACT_DATE,TYPE,CODE,POSTCODE,SEX,AGE,NUMBER_OF_PATIENTS\n"
+                         "GP_PRAC_PAT_LIST,01APR2026,GP,P10001,LS1 4AP,ALL,ALL,3898\n")
+        self.assertEqual(self.json("organisations", "load", lists, "--as=patient-list", who="admin")["changed"], 1)
+        practice = self.json("call", "person.GetOrganisation", json.dumps({"ods_code": "P10001"}))["organisation"]
+        self.assertEqual(practice["patient_list"], {"date": "2026-04-01", "patients": "3898"})
         self.assertEqual(self.error(*load)["code"], "PERMISSION_DENIED")
         self.assertIn("--as", self.error("organisations", "load", practices, "--as=pharmacy")["message"])
 

@@ -53,6 +53,9 @@ std::optional<Fault> FaultOf(const v1::Organisation& organisation, const Lookup&
                    "the ODS codes of other registered organisations"};
     }
   }
+  if (organisation.has_patient_list() && organisation.kind() != v1::ORGANISATION_KIND_GP_PRACTICE) {
+    return Fault{"patient_list", "NOT_A_PRACTICE", "a patient list of a GP practice alone"};
+  }
   return std::nullopt;
 }
 
@@ -95,8 +98,11 @@ class Loading {
         return Take(line.membership());
       case v1::OrganisationLine::kSuccession:
         return Take(line.succession());
+      case v1::OrganisationLine::kPatientList:
+        return Take(line.patient_list());
       default:
-        return Fault{"fact", "LINE_EMPTY", "an organisation, a membership or a succession"};
+        return Fault{"fact", "LINE_EMPTY",
+                     "an organisation, a membership, a succession or a patient list"};
     }
   }
 
@@ -114,6 +120,9 @@ class Loading {
       }
       if (organisation.successors().empty()) {
         *organisation.mutable_successors() = before->successors();
+      }
+      if (!organisation.has_patient_list() && before->has_patient_list()) {
+        *organisation.mutable_patient_list() = before->patient_list();
       }
     }
     return Put(std::move(organisation));
@@ -145,6 +154,19 @@ class Loading {
       }
       after.add_successors(succession.successor());
     }
+    return Put(std::move(after));
+  }
+
+  std::optional<Fault> Take(const v1::PatientListOfPractice& list) {
+    const v1::Organisation* practice = Known(list.ods_code());
+    if (practice == nullptr) return NotKnown();
+    if (list.patient_list().date() < practice->patient_list().date()) {
+      return Fault{
+          "patient_list.date", "PATIENT_LIST_OUTDATED",
+          absl::StrCat("not before the one that is known, of ", practice->patient_list().date())};
+    }
+    v1::Organisation after = *practice;
+    *after.mutable_patient_list() = list.patient_list();
     return Put(std::move(after));
   }
 
@@ -218,7 +240,8 @@ base::Reads PersonRules::ReadsOf(const v1::LoadOrganisationsRequest& request,
   for (const v1::OrganisationLine& line : request.lines()) {
     AddCodes(line.organisation(), codes);
     codes.insert({line.membership().ods_code(), line.membership().primary_care_network(),
-                  line.succession().ods_code(), line.succession().successor()});
+                  line.succession().ods_code(), line.succession().successor(),
+                  line.patient_list().ods_code()});
   }
   codes.erase("");
   // What an organisation has from other files stays, so its rules are asked again.

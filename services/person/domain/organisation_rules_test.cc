@@ -48,6 +48,14 @@ class OrganisationTest : public PersonTest {
     line.mutable_succession()->set_ods_code(code);
     line.mutable_succession()->set_successor(successor);
   }
+  static void AddPatientList(v1::LoadOrganisationsRequest& load, const std::string& code,
+                             const std::string& date, int64_t patients) {
+    v1::OrganisationLine& line = *load.add_lines();
+    line.set_line(load.lines_size());
+    line.mutable_patient_list()->set_ods_code(code);
+    line.mutable_patient_list()->mutable_patient_list()->set_date(date);
+    line.mutable_patient_list()->mutable_patient_list()->set_patients(patients);
+  }
   std::string CurrentOf(const std::string& code) {
     v1::GetOrganisationRequest request;
     request.set_ods_code(code);
@@ -203,6 +211,39 @@ TEST_F(OrganisationTest, OrganisationsAreListedByWhatTheyBelongTo) {
   EXPECT_THAT(listed("U1001"), testing::ElementsAre("B2002"));
   EXPECT_THAT(listed("A1001"), testing::ElementsAre("B2002"));
   EXPECT_THAT(listed("QWO"), testing::ElementsAre("A1001", "B2002", "U1001"));
+}
+
+// INV-42 needs how many are registered.
+TEST_F(OrganisationTest, APracticeHasTheNewestPatientList) {
+  v1::LoadOrganisationsRequest load;
+  AddLine(load, "B2002", "2010-04-01", "");
+  AddPatientList(load, "B2002", "2026-04-01", 3898);
+  AddPatientList(load, "B2002", "2026-03-01", 3900);
+  AddPatientList(load, "B2002", "2026-04-01", 3898);
+  AddPatientList(load, "B9999", "2026-04-01", 1);
+  AddPatientList(load, "QWO", "2026-04-01", 1);
+  // The other files say nothing of it.
+  AddLine(load, "B2002", "2010-05-01", "");
+  auto done = Load(load);
+  ASSERT_THAT(done, IsDone());
+  std::vector<std::string> refused;
+  for (const v1::LineRefusal& refusal : done->response.refusals()) {
+    refused.push_back(absl::StrCat(refusal.line(), " ", refusal.reason()));
+  }
+  EXPECT_THAT(refused, testing::ElementsAre("3 PATIENT_LIST_OUTDATED", "5 ORGANISATION_NOT_KNOWN",
+                                            "6 NOT_A_PRACTICE"));
+  EXPECT_EQ(done->response.unchanged(), 1);
+  v1::GetOrganisationRequest get;
+  get.set_ods_code("B2002");
+  const auto practice = journal.Ask(get);
+  ASSERT_TRUE(practice.ok()) << practice.status();
+  EXPECT_EQ(practice->organisation().start_date(), "2010-05-01");
+  EXPECT_EQ(practice->organisation().patient_list().date(), "2026-04-01");
+  EXPECT_EQ(practice->organisation().patient_list().patients(), 3898);
+
+  v1::RegisterOrganisationRequest other = Organisation("T0001", v1::ORGANISATION_KIND_NHS_TRUST);
+  other.mutable_organisation()->mutable_patient_list()->set_date("2026-04-01");
+  EXPECT_THAT(journal.When(other), RefusedField("organisation.patient_list", "NOT_A_PRACTICE"));
 }
 
 TEST_F(OrganisationTest, AnOrganisationHasOnlySoManySuccessors) {
