@@ -57,8 +57,13 @@ inline constexpr CodeRow<referral::v1::RiskKind> kRisks[] = {
     {"to-self", referral::v1::RISK_KIND_TO_SELF},
     {"other", referral::v1::RISK_KIND_OTHER},
 };
-// Scene safety "the scene is safe" is no risk, nor the statement that none is known.
-inline constexpr std::string_view kSceneIsSafe = "S";
+// Codes of such flags that say that there is nothing: the scene is safe, or not known to be
+// anything; no safeguarding issues identified.
+inline constexpr std::string_view kNoRisks[] = {"S", "UNK", "861931000000100"};
+// A flag that says how others must act for the person.
+inline constexpr std::string_view kReasonableAdjustmentFlag = "RA";
+// Of a Condition: the chief complaint.
+inline constexpr std::string_view kChiefComplaint = "33962009";
 
 // Null for a code, and for a value, that no row has.
 template <class Value, size_t kSize>

@@ -9,6 +9,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "libs/base/date.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
@@ -26,6 +28,18 @@ using person::v1::Demographics;
 // Longest words of the standard that are cut where longer ones come: the message keeps them whole.
 constexpr int kReasonCharactersMax = 150;
 constexpr int kReferrerServiceCharactersMax = 70;
+constexpr int kReferrerRoleCharactersMax = 70;
+constexpr int kRiskCharactersMax = 500;
+constexpr int kNeedCharactersMax = 150;
+// Of what cannot be cut: longer addresses are put in other lines, longer numbers are left out.
+constexpr int kAddressLineCharactersMax = 35;
+constexpr int kAddressLinesMax = 5;
+constexpr int kTelephoneCharactersMax = 35;
+constexpr int kEmailCharactersMax = 255;
+constexpr int kReferrerContactCharactersMax = 70;
+// As the rules of the lists say. What is more stands in the message.
+constexpr int kRisksMax = 20;
+constexpr int kNeedsMax = 20;
 constexpr size_t kEndpointBytesMax = 200;
 
 absl::Status NotValid(std::string_view element, std::string_view expected) {
@@ -61,6 +75,24 @@ std::string CutCharacters(std::string text, int characters_max) {
   return text;
 }
 
+// The same words in lines that are full, none of them longer than one may be but a word of its own.
+std::vector<std::string> Refilled(const std::vector<std::string>& lines) {
+  const std::string words = absl::StrJoin(lines, ", ");
+  std::vector<std::string> filled;
+  for (const absl::string_view word :
+       absl::StrSplit(words, absl::ByAnyChar(" \r\n\t"), absl::SkipEmpty())) {
+    if (!filled.empty()) {
+      std::string longer = base::Concat(filled.back(), " ", word);
+      if (base::CountCharacters(longer) <= kAddressLineCharactersMax) {
+        filled.back() = std::move(longer);
+        continue;
+      }
+    }
+    filled.emplace_back(word);
+  }
+  return filled;
+}
+
 class Mapper {
  public:
   Mapper(const Message& message, Mapped& mapped)
@@ -73,13 +105,14 @@ class Mapper {
 
   absl::Status Map(const BarsHeaders& headers) {
     MapPatient();
+    MapAddress();
     FETTLE_RETURN_IF_ERROR(MapBirthDate());
     FETTLE_RETURN_IF_ERROR(MapGender());
     MapTelecom();
     MapReferrer(headers);
     FETTLE_RETURN_IF_ERROR(MapReferralDate());
     MapReason();
-    MapRisks();
+    MapFlags();
     MapConsent();
     referral::v1::PartnerMessage& partner = mapped_.partner_message;
     partner.set_request_id(headers.request_id);
@@ -140,9 +173,6 @@ class Mapper {
         (mapped_.demographics.*row.mutable_field)()->set_text(std::move(text));
       }
     }
-    for (const json::value& line : reader_.Items(Pick(patient_, "address", "home"), "line")) {
-      mapped_.demographics.add_address_lines()->set_text(Text(&line, ""));
-    }
     for (const json::value& identifier : reader_.Items(patient_, "identifier")) {
       if (!SameSystem(Text(&identifier, "system"), kNhsNumberSystem)) continue;
       const std::string number = Text(&identifier, "value");
@@ -154,9 +184,40 @@ class Mapper {
       }
       break;
     }
-    mapped_.gp_practice = OdsCode(Resolve(patient_, "generalPractitioner.0", "Organization"));
+    mapped_.gp_practice = OdsCode(GpPractice());
     mapped_.ethnic_category =
         Text(Extension(patient_, kEthnicCategoryExtension), "valueCodeableConcept.coding.0.code");
+  }
+
+  // Of a practitioner who is named in the place of the practice, the one they work for.
+  const json::value* GpPractice() {
+    constexpr std::string_view kGp = "generalPractitioner.0";
+    if (const json::value* practice = Resolve(patient_, kGp, "Organization")) return practice;
+    const json::value* role = Resolve(patient_, kGp, "PractitionerRole");
+    if (role == nullptr) role = RoleOf(Resolve(patient_, kGp, "Practitioner"));
+    return Resolve(role, "organization", "Organization");
+  }
+
+  void MapAddress() {
+    const json::value* address = Pick(patient_, "address", "home");
+    std::vector<std::string> lines;
+    for (const json::value& line : reader_.Items(address, "line")) {
+      lines.push_back(Text(&line, ""));
+    }
+    for (const std::string_view part : {"city", "district"}) {
+      std::string place = Text(address, part);
+      const bool is_there = std::ranges::any_of(
+          lines, [&](const std::string& line) { return absl::EqualsIgnoreCase(line, place); });
+      if (!place.empty() && !is_there) lines.push_back(std::move(place));
+    }
+    if (lines.empty()) lines.push_back(Text(address, "text"));
+    const bool fit =
+        lines.size() <= kAddressLinesMax && std::ranges::all_of(lines, [](const std::string& line) {
+          return base::CountCharacters(line) <= kAddressLineCharactersMax;
+        });
+    for (std::string& line : fit ? lines : Refilled(lines)) {
+      if (!line.empty()) mapped_.demographics.add_address_lines()->set_text(std::move(line));
+    }
   }
 
   absl::Status MapBirthDate() {
@@ -179,22 +240,37 @@ class Mapper {
     return absl::OkStatus();
   }
 
+  // A contact that says so is the person, and one that names nobody: partners keep the person's own
+  // numbers there.
+  bool IsOneself(const json::value& contact) {
+    const json::array& relationships = reader_.Items(&contact, "relationship");
+    for (const json::value& relationship : relationships) {
+      for (const json::value& coding : reader_.Items(&relationship, "coding")) {
+        const std::string who = Text(&coding, "code");
+        if (absl::EqualsIgnoreCase(who, "ONESELF") || absl::EqualsIgnoreCase(who, "self")) {
+          return true;
+        }
+      }
+    }
+    return relationships.empty() && reader_.Find(&contact, "name") == nullptr &&
+           reader_.Find(&contact, "organization") == nullptr;
+  }
+
   // INV-161: of the person's own numbers the one with the lowest rank.
   void MapTelecom() {
     std::vector<const json::array*> lists = {&reader_.Items(patient_, "telecom")};
     for (const json::value& contact : reader_.Items(patient_, "contact")) {
-      const std::string who = Text(&contact, "relationship.0.coding.0.code");
-      if (absl::EqualsIgnoreCase(who, "ONESELF") || absl::EqualsIgnoreCase(who, "self")) {
-        lists.push_back(&reader_.Items(&contact, "telecom"));
-      }
+      if (IsOneself(contact)) lists.push_back(&reader_.Items(&contact, "telecom"));
     }
-    const std::string phone = LowestRank(lists, "phone");
+    const std::string phone = LowestRank(lists, "phone", kTelephoneCharactersMax);
     if (!phone.empty()) mapped_.demographics.mutable_telephone()->set_text(phone);
-    const std::string email = LowestRank(lists, "email");
+    const std::string email = LowestRank(lists, "email", kEmailCharactersMax);
     if (!email.empty()) mapped_.demographics.mutable_email()->set_text(email);
   }
 
-  std::string LowestRank(const std::vector<const json::array*>& lists, std::string_view system) {
+  // Of those that are not too long.
+  std::string LowestRank(const std::vector<const json::array*>& lists, std::string_view system,
+                         int characters_max) {
     int64_t best = std::numeric_limits<int64_t>::max();
     std::string value;
     for (const json::array* list : lists) {
@@ -203,8 +279,10 @@ class Mapper {
         const json::value* rank = reader_.Find(&telecom, "rank");
         const int64_t order = rank != nullptr && rank->is_int64() ? rank->get_int64() : best - 1;
         if (!value.empty() && order >= best) continue;
+        std::string found = Text(&telecom, "value");
+        if (base::CountCharacters(found) > characters_max) continue;
         best = order;
-        value = Text(&telecom, "value");
+        value = std::move(found);
       }
     }
     return value;
@@ -225,13 +303,15 @@ class Mapper {
     }
     if (!words.empty()) referrer.mutable_name()->set_text(words);
 
-    std::string contact = LowestRank({&reader_.Items(practitioner, "telecom")}, "phone");
+    std::string contact = LowestRank({&reader_.Items(practitioner, "telecom")}, "phone",
+                                     kReferrerContactCharactersMax);
     if (contact.empty()) contact = Text(message_.header(), "source.contact.value");
     if (!contact.empty()) referrer.mutable_contact()->set_text(contact);
 
     referrer.set_service(
         CutCharacters(Text(message_.header(), "source.name"), kReferrerServiceCharactersMax));
-    referrer.set_role(Text(role, "code.0.coding.0.display"));
+    referrer.set_role(
+        CutCharacters(Text(role, "code.0.coding.0.display"), kReferrerRoleCharactersMax));
     referrer.set_organisation(OdsCode(Resolve(message_.header(), "sender", "Organization")));
     if (referrer.organisation().empty()) referrer.set_organisation(headers.organisation);
     mapped_.details.set_method(referral::v1::REFERRAL_METHOD_SECURE_MESSAGING);
@@ -262,6 +342,7 @@ class Mapper {
   void MapReason() {
     std::string reason = Text(request_, "reasonCode.0.text");
     if (reason.empty()) reason = Text(request_, "reasonCode.0.coding.0.display");
+    if (reason.empty()) reason = WordsOf(ReasonCondition());
     if (!reason.empty()) {
       mapped_.details.mutable_reason()->mutable_text()->set_text(
           CutCharacters(std::move(reason), kReasonCharactersMax));
@@ -274,19 +355,54 @@ class Mapper {
     }
   }
 
-  void MapRisks() {
+  // `code` in words: its text, or all that its codings say.
+  std::string WordsOf(const json::value* resource) {
+    if (std::string text = Text(resource, "code.text"); !text.empty()) return text;
+    std::vector<std::string> displays;
+    for (const json::value& coding : reader_.Items(resource, "code.coding")) {
+      std::string display = Text(&coding, "display");
+      if (!display.empty()) displays.push_back(std::move(display));
+    }
+    return absl::StrJoin(displays, "; ");
+  }
+
+  // BaRS senders say why in a Condition: the one that the request names, or that its care plan
+  // addresses, else the chief complaint.
+  const json::value* ReasonCondition() {
+    if (const json::value* named = Resolve(request_, "reasonReference.0", "Condition"))
+      return named;
+    const json::value* plan = Resolve(request_, "basedOn.0", "CarePlan");
+    if (const json::value* addressed = Resolve(plan, "addresses.0", "Condition")) return addressed;
+    for (const json::value* resource : message_.resources()) {
+      if (Text(resource, "resourceType") == "Condition" &&
+          Text(resource, "category.0.coding.0.code") == kChiefComplaint) {
+        return resource;
+      }
+    }
+    return nullptr;
+  }
+
+  void MapFlags() {
     for (const json::value* resource : message_.resources()) {
       if (Text(resource, "resourceType") != "Flag" || Text(resource, "status") != "active")
         continue;
       const std::string category = Text(resource, "category.0.coding.0.code");
+      std::string words = WordsOf(resource);
+      if (category == kReasonableAdjustmentFlag) {
+        if (words.empty() || mapped_.demographics.profile().needs_size() == kNeedsMax) continue;
+        person::v1::Need& need = *mapped_.demographics.mutable_profile()->add_needs();
+        need.set_kind(person::v1::NEED_KIND_REASONABLE_ADJUSTMENT);
+        need.mutable_text()->set_text(CutCharacters(std::move(words), kNeedCharactersMax));
+        continue;
+      }
       const referral::v1::RiskKind* kind = Lookup(kRisks, category);
-      if (kind == nullptr) continue;
-      if (category == "SS" && Text(resource, "code.coding.0.code") == kSceneIsSafe) continue;
+      if (kind == nullptr || mapped_.details.risks_size() == kRisksMax) continue;
+      if (std::ranges::count(kNoRisks, Text(resource, "code.coding.0.code")) > 0) continue;
       referral::v1::Risk& risk = *mapped_.details.add_risks();
       risk.set_kind(*kind);
-      std::string words = Text(resource, "code.text");
-      if (words.empty()) words = Text(resource, "code.coding.0.display");
-      if (!words.empty()) risk.mutable_description()->set_text(words);
+      if (!words.empty()) {
+        risk.mutable_description()->set_text(CutCharacters(std::move(words), kRiskCharactersMax));
+      }
     }
   }
 

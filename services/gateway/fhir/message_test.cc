@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
@@ -252,6 +253,23 @@ absl::StatusOr<Mapped> Map(const json::value& bundle) {
   return MapMessage(*message, SomeHeaders(), "the body", "its digest");
 }
 
+std::vector<std::string> AddressOf(const Mapped& mapped) {
+  std::vector<std::string> lines;
+  for (const auto& line : mapped.demographics.address_lines()) lines.push_back(line.text());
+  return lines;
+}
+
+// How others refer to an entry of a test's own, by its number from 1 to 99.
+std::string UrlOf(int number) {
+  return absl::StrCat("urn:uuid:00000000-0000-4000-8000-0000000000", number / 10, number % 10);
+}
+
+void AddEntry(json::value& bundle, int number, json::object resource) {
+  resource["meta"] = {{"lastUpdated", "2021-11-26T15:00:00+00:00"}};
+  bundle.at("entry").as_array().push_back(
+      {{"fullUrl", UrlOf(number)}, {"resource", std::move(resource)}});
+}
+
 TEST(MapMessage, PublishedMessage) {
   const auto mapped = Map(Published());
   ASSERT_TRUE(mapped.ok()) << mapped.status();
@@ -261,7 +279,8 @@ TEST(MapMessage, PublishedMessage) {
   EXPECT_EQ(person.family_name().text(), "Jones");
   EXPECT_EQ(person.birth_date().text(), "1959-05-04");
   EXPECT_EQ(person.gender().text(), "2");
-  EXPECT_EQ(person.address_lines_size(), 1);
+  EXPECT_THAT(AddressOf(*mapped),
+              ElementsAre("22 Brightside Crescent", "Overtown", "West Yorkshire"));
   EXPECT_EQ(person.postcode().text(), "LS10 4YU");
   // INV-161: her own number of rank 1, not the emergency contact's.
   EXPECT_EQ(person.telephone().text(), "07736312544");
@@ -308,6 +327,119 @@ TEST(MapMessage, MissingElementsStayMissing) {
   EXPECT_EQ(mapped->details.referrer().contact().text(), "+44 (0113) 123 4567");
   EXPECT_EQ(mapped->details.referrer().organisation(), "A12345");
   EXPECT_EQ(mapped->details.consent(), referral::v1::CONSENT_UNSPECIFIED);
+}
+
+// INV-161. Partners keep the person's own numbers in a contact that names nobody, or that is
+// themselves beside something else.
+TEST(MapMessage, OwnNumbersStandInAContactThatNamesNobodyElse) {
+  json::value bundle = Published();
+  json::object& patient = Resource(bundle, "Patient");
+  const auto phone_of = [&](json::object contact) {
+    contact["telecom"] = {{{"system", "phone"}, {"value", "01130000001"}}};
+    patient["contact"] = {std::move(contact)};
+    return Map(bundle)->demographics.telephone().text();
+  };
+  const json::value ep = {{"coding", {{{"code", "EP"}}}}};
+  const json::value self = {{"coding", {{{"code", "EP"}}, {{"code", "ONESELF"}}}}};
+  EXPECT_EQ(phone_of({}), "01130000001");
+  EXPECT_EQ(phone_of({{"relationship", {self}}}), "01130000001");
+  EXPECT_EQ(phone_of({{"relationship", {ep, self}}}), "01130000001");
+  EXPECT_EQ(phone_of({{"relationship", {ep}}}), "");
+  EXPECT_EQ(phone_of({{"name", {{"family", "Grayson"}}}}), "");
+  EXPECT_EQ(phone_of({{"organization", {{"display", "A firm"}}}}), "");
+}
+
+TEST(MapMessage, AddressesFillTheLinesThatThereAre) {
+  json::value bundle = Published();
+  json::object& patient = Resource(bundle, "Patient");
+  const auto lines_of = [&](json::object address) {
+    patient["address"] = {std::move(address)};
+    return AddressOf(*Map(bundle));
+  };
+  EXPECT_THAT(lines_of({{"line", {"1 High Street", "OVERTOWN"}}, {"city", "Overtown"}}),
+              ElementsAre("1 High Street", "OVERTOWN"));
+  EXPECT_THAT(lines_of({{"text", "1 High Street, Overtown"}}),
+              ElementsAre("1 High Street, Overtown"));
+  EXPECT_THAT(lines_of({{"line", {"Flat 12, The Old Corn Exchange Building", "High Street"}},
+                        {"city", "Overtown"}}),
+              ElementsAre("Flat 12, The Old Corn Exchange", "Building, High Street, Overtown"));
+  EXPECT_THAT(lines_of({{"line", {"a", "b", "c", "d", "e"}}, {"city", "f"}}),
+              ElementsAre("a, b, c, d, e, f"));
+}
+
+TEST(MapMessage, ANumberThatIsTooLongLeavesTheNext) {
+  json::value bundle = Published();
+  Resource(bundle, "Patient")["telecom"] = {
+      {{"system", "phone"}, {"value", std::string(36, '1')}, {"rank", 1}},
+      {{"system", "phone"}, {"value", std::string(35, '2')}, {"rank", 2}}};
+  Resource(bundle, "Patient").erase("contact");
+  EXPECT_EQ(Map(bundle)->demographics.telephone().text(), std::string(35, '2'));
+}
+
+// A general practitioner in the place of the practice stands for the one they work for.
+TEST(MapMessage, PracticeOfAPractitioner) {
+  json::value bundle = Published();
+  AddEntry(bundle, 1, {{"resourceType", "Practitioner"}});
+  AddEntry(bundle, 2,
+           {{"resourceType", "PractitionerRole"},
+            {"practitioner", {{"reference", UrlOf(1)}}},
+            {"organization", {{"reference", UrlOf(3)}}}});
+  AddEntry(bundle, 3,
+           {{"resourceType", "Organization"},
+            {"identifier",
+             {{{"system", "https://fhir.nhs.uk/Id/ods-organization-code"}, {"value", "a81001"}}}}});
+  for (const int named : {1, 2, 3}) {
+    Resource(bundle, "Patient")["generalPractitioner"] = {{{"reference", UrlOf(named)}}};
+    EXPECT_EQ(Map(bundle)->gp_practice, "A81001") << named;
+  }
+}
+
+// The request's own words first; senders of BaRS say it in a Condition.
+TEST(MapMessage, ReasonOfACondition) {
+  json::value bundle = Published();
+  EXPECT_FALSE(Map(bundle)->details.has_reason());
+  const auto reason = [&] { return Map(bundle)->details.reason().text().text(); };
+  AddEntry(bundle, 1,
+           {{"resourceType", "Condition"},
+            {"category", {{{"coding", {{{"code", "33962009"}}}}}}},
+            {"code", {{"coding", {{{"display", "Palpitations"}}, {{"display", "Worry"}}}}}}});
+  EXPECT_EQ(reason(), "Palpitations; Worry");
+  AddEntry(bundle, 2, {{"resourceType", "Condition"}, {"code", {{"text", "Lives alone"}}}});
+  const json::value lives_alone = {{{"reference", UrlOf(2)}}};
+  Resource(bundle, "CarePlan")["addresses"] = lives_alone;
+  EXPECT_EQ(reason(), "Lives alone");
+  Resource(bundle, "CarePlan").erase("addresses");
+  Resource(bundle, "ServiceRequest")["reasonReference"] = lives_alone;
+  EXPECT_EQ(reason(), "Lives alone");
+  Resource(bundle, "ServiceRequest")["reasonCode"] = {{{"text", "Asked for company"}}};
+  EXPECT_EQ(reason(), "Asked for company");
+}
+
+TEST(MapMessage, FlagsAreRisksOrAdjustmentsOrNothing) {
+  json::value bundle = Published();
+  json::object& flag = Resource(bundle, "Flag");
+  const auto set = [&](const char* category, const char* code, const std::string& display) {
+    flag["category"] = {{{"coding", {{{"code", category}}}}}};
+    flag["code"] = {{"coding", {{{"code", code}, {"display", display}}}}};
+  };
+  set("RA", "anything", std::string(151, 'x'));
+  auto mapped = Map(bundle);
+  ASSERT_EQ(mapped->demographics.profile().needs_size(), 1);
+  EXPECT_EQ(mapped->demographics.profile().needs(0).kind(),
+            person::v1::NEED_KIND_REASONABLE_ADJUSTMENT);
+  EXPECT_EQ(mapped->demographics.profile().needs(0).text().text(), std::string(150, 'x'));
+  EXPECT_EQ(mapped->details.risks_size(), 0);
+  for (const auto& [category, code] : {std::pair("SG", "861931000000100"), {"SS", "UNK"}}) {
+    set(category, code, "Nothing");
+    mapped = Map(bundle);
+    EXPECT_EQ(mapped->details.risks_size(), 0) << category;
+    EXPECT_FALSE(mapped->demographics.has_profile());
+  }
+  set("SG", "1", std::string(501, 'x'));
+  for (int i = 1; i <= 20; ++i) AddEntry(bundle, i, flag);
+  mapped = Map(bundle);
+  ASSERT_EQ(mapped->details.risks_size(), 20) << "as many as a referral has";
+  EXPECT_EQ(mapped->details.risks(0).description().text(), std::string(500, 'x'));
 }
 
 TEST(MapMessage, BirthDateWholePartialOrWrong) {
