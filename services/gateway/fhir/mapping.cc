@@ -41,6 +41,7 @@ constexpr int kReferrerContactCharactersMax = 70;
 constexpr int kRisksMax = 20;
 constexpr int kNeedsMax = 20;
 constexpr size_t kEndpointBytesMax = 200;
+constexpr size_t kInstantBytesMax = 40;
 
 absl::Status NotValid(std::string_view element, std::string_view expected) {
   return base::Refuse(absl::StatusCode::kInvalidArgument, "ELEMENT_NOT_VALID",
@@ -120,6 +121,10 @@ class Mapper {
     partner.set_bundle_id(message_.bundle_id());
     partner.set_category(message_.category());
     partner.set_last_updated(Text(request_, "meta.lastUpdated"));
+    std::string bundle_updated = Text(&message_.body(), "meta.lastUpdated");
+    if (bundle_updated.size() <= kInstantBytesMax) {
+      partner.set_bundle_last_updated(std::move(bundle_updated));
+    }
     partner.set_case_number(
         Text(Resolve(request_, "encounter", "Encounter"), "identifier.0.value"));
     std::string endpoint = Text(message_.header(), "source.endpoint");

@@ -304,6 +304,8 @@ TEST(MapMessage, PublishedMessage) {
   EXPECT_EQ(partner.case_number(), "sender1234");
   EXPECT_EQ(partner.bundle_id(), "86e3371d-1c15-4862-9552-d9560f8292ba");
   EXPECT_EQ(partner.category(), "validation");
+  EXPECT_EQ(partner.last_updated(), "2021-11-26T15:00:00+00:00");
+  EXPECT_EQ(partner.bundle_last_updated(), "2022-06-01T15:00:00+00:00");
   EXPECT_EQ(partner.body().text(), "the body");
   EXPECT_EQ(partner.body_sha256(), "its digest");
 }

@@ -298,14 +298,28 @@ absl::Status CheckPartnerMessage(const v1::PartnerMessage& message, const base::
   return absl::OkStatus();
 }
 
+namespace {
+
+// By the instant of the partner's record; some partners leave it where it was and move that of the
+// message alone.
+bool IsOlder(const v1::PartnerMessage& message, const v1::PartnerMessage& known) {
+  const absl::StatusOr<absl::Time> updated = base::ParseInstant(message.last_updated());
+  const absl::StatusOr<absl::Time> known_updated = base::ParseInstant(known.last_updated());
+  if (!updated.ok() || !known_updated.ok()) return false;
+  if (*updated != *known_updated) return *updated < *known_updated;
+  const absl::StatusOr<absl::Time> sent = base::ParseInstant(message.bundle_last_updated());
+  const absl::StatusOr<absl::Time> known_sent = base::ParseInstant(known.bundle_last_updated());
+  return sent.ok() && known_sent.ok() && *sent < *known_sent;
+}
+
+}  // namespace
+
 absl::Status CheckPartnerMessageOfCase(const v1::PartnerMessage& message,
                                        const v1::ReferralState& state, const base::View& view,
                                        const base::Context& context) {
   FETTLE_RETURN_IF_ERROR(CheckPartnerMessage(message, view, context));
-  const absl::StatusOr<absl::Time> updated = base::ParseInstant(message.last_updated());
   for (const v1::PartnerMessage& known : state.partner_messages()) {
-    const absl::StatusOr<absl::Time> time = base::ParseInstant(known.last_updated());
-    if (updated.ok() && time.ok() && *updated < *time) {
+    if (IsOlder(message, known)) {
       return base::Refuse(absl::StatusCode::kFailedPrecondition, "PARTNER_MESSAGE_OUTDATED",
                           "partner_message.last_updated: a message of this case with a later "
                           "instant was taken before");

@@ -502,6 +502,28 @@ TEST_F(ProvideTest, Inv150PartnerMessagesAreNewAndNotOutdated) {
   EXPECT_THAT(journal.When(request), IsDone());
 }
 
+// INV-150: where the instant of the record is the same, that of the message decides.
+TEST_F(ProvideTest, Inv150OfOneInstantTheMessageThatIsOlderIsRefused) {
+  const std::string id = Submitted(SubmitByPartner(3));
+  AsPartner();
+  v1::ProvideMissingDetailsRequest request = Provide(id);
+  const auto send = [&](int number, const char* bundle_last_updated) {
+    *request.mutable_partner_message() = Message(number);
+    request.mutable_partner_message()->set_last_updated(Message(3).last_updated());
+    request.mutable_partner_message()->set_bundle_last_updated(bundle_last_updated);
+    return journal.When(request);
+  };
+  EXPECT_THAT(send(4, "2025-03-14T10:00:04Z"), IsDone());
+  EXPECT_THAT(send(5, "2025-03-14T10:00:02Z"),
+              RefusedWith(StatusCode::kFailedPrecondition, "PARTNER_MESSAGE_OUTDATED"));
+  EXPECT_THAT(send(5, "2025-03-14T10:00:04+00:00"), IsDone());
+  EXPECT_THAT(send(6, "no instant"), IsDone());
+  // A later record is later, whenever it was sent.
+  *request.mutable_partner_message() = Message(7);
+  request.mutable_partner_message()->set_bundle_last_updated("2025-03-14T10:00:00Z");
+  EXPECT_THAT(journal.When(request), IsDone());
+}
+
 TEST_F(ProvideTest, PartnerMessagesHaveALimit) {
   State state = StateIn(v1::REFERRAL_STATUS_SUBMITTED, kNobody, kPractice, kProvider);
   for (int i = 0; i < kPartnerMessagesMax - 1; ++i) {
