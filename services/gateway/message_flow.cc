@@ -6,7 +6,6 @@
 #include "libs/base/trace.h"
 #include "libs/base/uuid.h"
 #include "libs/crypto/digest.h"
-#include "libs/rpc/door.h"
 #include "services/gateway/refusals.h"
 
 namespace fettle::gateway {
@@ -38,12 +37,6 @@ absl::Status NoOpenCase() {
   return base::Refuse(absl::StatusCode::kNotFound, "CASE_NOT_FOUND",
                       "no open referral of your organisation belongs to this X-Correlation-Id or "
                       "case number");
-}
-
-// A step's refusal that a message which is known meets: its request ids are taken, or its own are.
-bool MayBeKnown(const absl::Status& status) {
-  const std::string reason = base::ReasonOf(status);
-  return reason == "REQUEST_ID_REUSED" || reason == "PARTNER_MESSAGE_ALREADY_TAKEN";
 }
 
 std::string_view NameOf(Action action) {
@@ -117,16 +110,13 @@ http::Task<http::Response> MessageFlow::ProcessMessage(
 }
 
 absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& request,
-                                                     const base::Caller& caller) const {
+                                                     const access::Claims& claims) const {
   FETTLE_ASSIGN_OR_RETURN(BarsHeaders headers,
                           ReadHeaders([&](std::string_view name) { return request.Header(name); }));
-  if (headers.organisation != caller.organisation) {
+  if (headers.organisation != claims.organisation) {
     return base::Refuse(absl::StatusCode::kPermissionDenied, "ORGANISATION_NOT_OF_TOKEN",
                         "NHSD-End-User-Organisation: not the organisation of the token");
   }
-  // Before the first step, which registers a person for others than integrators too.
-  FETTLE_RETURN_IF_ERROR(
-      rpc::Authorise(rpc::MethodOf(referral::v1::FindPartnerMessageRequest::descriptor()), caller));
   const referral::v1::ReceivingService* service = parts_.targets.Find(headers.target_service);
   const bool is_reply = headers.target_service == parts_.targets.reply_service_id();
   if (service == nullptr && !is_reply) return NotOurs();
@@ -144,7 +134,7 @@ absl::StatusOr<MessageFlow::Taken> MessageFlow::Read(const http::Request& reques
                .message = std::move(message),
                .mapped = std::move(mapped),
                .service = service,
-               .partner = parts_.targets.PartnerOf(caller.organisation),
+               .partner = parts_.targets.PartnerOf(claims.organisation),
                .call = std::move(call)};
 }
 
@@ -157,11 +147,42 @@ http::Task<absl::StatusOr<std::string>> MessageFlow::Process(
     co_return claims.status();
   }
   const journal::CallInfo who = CallOf(*claims, *request, kMethod);
-  const absl::StatusOr<Taken> read = Read(*request, who.caller);
+  const absl::StatusOr<Taken> read = Read(*request, *claims);
   if (!read.ok()) co_return co_await RecordRefusal(parts_.journal, who, read.status());
   const Taken& taken = *read;
 
-  const absl::StatusOr<std::string> referral_id = co_await Take(taken, who);
+  referral::v1::FindPartnerMessageRequest find;
+  find.set_partner_request_id(taken.headers.request_id);
+  find.set_partner_correlation_id(taken.headers.correlation_id);
+  find.set_body_sha256(taken.mapped.partner_message.body_sha256());
+  find.set_case_number(taken.mapped.partner_message.case_number());
+  const auto start_find = [&](auto* context, auto* response, auto done) {
+    parts_.referral->async()->FindPartnerMessage(context, &find, response, std::move(done));
+  };
+  const auto found = co_await Ask<referral::v1::FindPartnerMessageResponse>(taken.call, start_find);
+  if (!found.ok()) co_return found.status();
+  const referral::v1::FindPartnerMessageResponse& known = found->response;
+  if (!known.referral_id().empty()) {
+    if (!known.same_body()) co_return co_await RecordRefusal(parts_.journal, who, OtherBody());
+    if (taken.message.action() == Action::kUpdate) {
+      // The first delivery may have been interrupted before the person was updated.
+      const absl::Status status = co_await UpdatePerson(taken, known.referral_id());
+      if (!status.ok()) co_return status;
+    }
+    co_return Duplicate();
+  }
+  absl::StatusOr<std::string> referral_id;
+  if (taken.message.action() == Action::kNew) {
+    referral_id = co_await Submit(taken);
+  } else if (taken.message.action() == Action::kResponse) {
+    referral_id = co_await Respond(taken);
+  } else if (known.open_referral_id().empty()) {
+    co_return co_await RecordRefusal(parts_.journal, who, NoOpenCase());
+  } else if (taken.message.action() == Action::kUpdate) {
+    referral_id = co_await Update(taken, known.open_referral_id());
+  } else {
+    referral_id = co_await Cancel(taken, known.open_referral_id());
+  }
   if (!referral_id.ok()) co_return referral_id.status();
   base::Log(base::Level::kInfo, "message taken",
             {{"action", NameOf(taken.message.action())},
@@ -170,53 +191,6 @@ http::Task<absl::StatusOr<std::string>> MessageFlow::Process(
              {"correlation_id", taken.headers.correlation_id},
              {"referral_id", *referral_id}});
   co_return Accepted(taken.message, taken.headers, *referral_id);
-}
-
-// What needs no open referral is done at once, because hardly any message comes twice: its steps
-// are refused when it is known, and only then it is looked for.
-http::Task<absl::StatusOr<std::string>> MessageFlow::Take(const Taken& taken,
-                                                          const journal::CallInfo& who) {
-  const Action action = taken.message.action();
-  const bool is_of_open = action == Action::kUpdate || action == Action::kCancel;
-  absl::StatusOr<std::string> done = absl::UnknownError("not yet done");
-  if (action == Action::kNew) done = co_await Submit(taken);
-  if (action == Action::kResponse) done = co_await Respond(taken);
-  if (!is_of_open && !MayBeKnown(done.status())) co_return done;
-  const absl::StatusOr<referral::v1::FindPartnerMessageResponse> known = co_await Find(taken);
-  if (!known.ok()) co_return known.status();
-  if (!known->referral_id().empty()) {
-    if (!known->same_body()) {
-      if (!is_of_open) co_return OtherBody();  // The step's service recorded its refusal.
-      co_return co_await RecordRefusal(parts_.journal, who, OtherBody());
-    }
-    if (action == Action::kUpdate) {
-      // The first delivery may have been interrupted before the person was updated.
-      const absl::Status status = co_await UpdatePerson(taken, known->referral_id());
-      if (!status.ok()) co_return status;
-    }
-    co_return Duplicate();
-  }
-  if (!is_of_open) co_return done;
-  if (known->open_referral_id().empty()) {
-    co_return co_await RecordRefusal(parts_.journal, who, NoOpenCase());
-  }
-  if (action == Action::kUpdate) co_return co_await Update(taken, known->open_referral_id());
-  co_return co_await Cancel(taken, known->open_referral_id());
-}
-
-http::Task<absl::StatusOr<referral::v1::FindPartnerMessageResponse>> MessageFlow::Find(
-    const Taken& taken) {
-  referral::v1::FindPartnerMessageRequest find;
-  find.set_partner_request_id(taken.headers.request_id);
-  find.set_partner_correlation_id(taken.headers.correlation_id);
-  find.set_body_sha256(taken.mapped.partner_message.body_sha256());
-  find.set_case_number(taken.mapped.partner_message.case_number());
-  const auto start = [&](auto* context, auto* response, auto done) {
-    parts_.referral->async()->FindPartnerMessage(context, &find, response, std::move(done));
-  };
-  const auto found = co_await Ask<referral::v1::FindPartnerMessageResponse>(taken.call, start);
-  if (!found.ok()) co_return found.status();
-  co_return found->response;
 }
 
 http::Task<absl::StatusOr<std::string>> MessageFlow::Submit(const Taken& taken) {

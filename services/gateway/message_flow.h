@@ -59,11 +59,8 @@ class MessageFlow {
     CallContext call;
   };
 
-  absl::StatusOr<Taken> Read(const http::Request& request, const base::Caller& caller) const;
+  absl::StatusOr<Taken> Read(const http::Request& request, const access::Claims& claims) const;
   http::Task<absl::StatusOr<std::string>> Process(std::shared_ptr<const http::Request> request);
-  // The id of the message's referral.
-  http::Task<absl::StatusOr<std::string>> Take(const Taken& taken, const journal::CallInfo& who);
-  http::Task<absl::StatusOr<referral::v1::FindPartnerMessageResponse>> Find(const Taken& taken);
   http::Task<absl::StatusOr<std::string>> Submit(const Taken& taken);
   http::Task<absl::StatusOr<std::string>> Update(const Taken& taken, std::string referral_id);
   http::Task<absl::Status> UpdatePerson(const Taken& taken, std::string referral_id);

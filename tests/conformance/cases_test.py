@@ -124,12 +124,12 @@ class Cases(unittest.TestCase):
         self.assertEqual(self.send(message(), correlation, token=other)[0], "403 REC_FORBIDDEN forbidden")
         nurse = self.fettle.token("link_worker", PARTNER)
         self.assertEqual(self.send(message(), correlation, token=nurse)[0], "403 REC_FORBIDDEN forbidden")
-        # INV-131: the first is nobody's to record, the others are the gateway's. No step was taken for them.
+        # INV-131: the first is nobody's, the second the gateway's, the third the referral service's to record.
         recorded = {service: [(e.access_recorded.reason, e.header.organisation) for e in
                               (ACCESS.FromString(value) for _, value in self.fettle.feed(service, "LOG_ACCESS"))
-                              if e.header.correlation_id == correlation] for service in ("gateway", "person", "referral")}
-        self.assertEqual(recorded, {"gateway": [("ORGANISATION_NOT_OF_TOKEN", self.fettle.COUNCIL), ("ROLE_NOT_ALLOWED", PARTNER)],
-                                    "person": [], "referral": []})
+                              if e.header.correlation_id == correlation] for service in ("gateway", "referral")}
+        self.assertEqual(recorded, {"gateway": [("ORGANISATION_NOT_OF_TOKEN", self.fettle.COUNCIL)],
+                                    "referral": [("ROLE_NOT_ALLOWED", PARTNER)]})
 
     def test_z_a_service_that_is_gone_is_a_retry(self):
         """INV-162: not more than 5 s, and the retry has the single effect."""
