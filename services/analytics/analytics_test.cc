@@ -172,6 +172,13 @@ class Journals {
     organisation.mutable_patient_list()->set_patients(patients);
     Add("person", "org-" + practice, date + "T10:00:00Z", "OrganisationUpdated", "", event);
   }
+  void CloseAsPractice(const std::string& code) {
+    person::v1::PersonEvent event;
+    auto& organisation = *event.mutable_organisation_updated()->mutable_organisation();
+    organisation.set_ods_code(code);
+    organisation.set_kind(person::v1::ORGANISATION_KIND_OTHER);
+    Add("person", "org-" + code, "2026-05-01T10:00:00Z", "OrganisationUpdated", "", event);
+  }
   void RegisterIcb(const std::string& code) {
     person::v1::PersonEvent event;
     auto& organisation = *event.mutable_organisation_registered()->mutable_organisation();
@@ -376,28 +383,50 @@ TEST_F(AnalyticsTest, Inv42ShareOfThoseRegistered) {
   Journals all = Cohort();
   for (int i = 1; i <= 8; ++i) {
     const std::string referral = "d" + std::to_string(i);
-    all.Refer(referral, "e" + std::to_string(i), "QAA", "2026-03-01");
+    all.Refer(referral, "e" + std::to_string(i), "QAA", "2026-02-01");
     all.Decline(referral, "e" + std::to_string(i), "QAA", "2026-03-30");
   }
   all.ListPatients("A1", "QAA", "2026-02-01", 100);
   all.ListPatients("A1", "QAA", "2026-03-01", 300);
   all.ListPatients("A1", "QAA", "2026-05-01", 20'000);
-  all.ListPatients("A2", "QAA", "2026-01-01", 508);
+  all.ListPatients("A2", "QAA", "2026-01-01", 4'508);
   all.ListPatients("A3", "QAA", "2026-01-01", 7'000, "2026-02-28");
   all.ListPatients("B1", "QBB", "2026-03-01", 5);
   ASSERT_NO_FATAL_FAILURE(Take(all));
   const auto national = [&](const std::string& measure, const std::string& month) {
     return Value(measure, "", month, /*national=*/true);
   };
-  EXPECT_EQ(national("SP2_REGISTERED", "2026-03"), "813") << "each practice's newest list";
-  EXPECT_EQ(national("SP2", "2026-03"), "1.2") << "10 of 813 less the 8 who declined";
-  EXPECT_EQ(Value("SP2_REGISTERED", "QAA", "2026-03"), "810");
+  EXPECT_EQ(national("SP2_REGISTERED", "2026-02"), "11608") << "a practice counts as it closes";
+  EXPECT_EQ(national("SP2_REGISTERED", "2026-03"), "4813") << "each practice's newest list";
+  EXPECT_EQ(national("SP2", "2026-03"), "0.2") << "10 of 4,813 less the 8 who declined";
+  EXPECT_EQ(Value("SP2_REGISTERED", "", "2026-03"), "4815");
+  EXPECT_EQ(Value("SP2", "", "2026-03"), "0.2") << "of what is published";
+  EXPECT_EQ(Value("SP2_REGISTERED", "QAA", "2026-03"), "4810");
   EXPECT_EQ(Value("SP2_DECLINED", "QAA", "2026-03"), "10");
-  EXPECT_EQ(Value("SP2", "QAA", "2026-03"), "1.3") << "of what is published: 10 of 800";
+  EXPECT_EQ(Value("SP2", "QAA", "2026-03"), "0.2") << "10 of 4,800";
   EXPECT_EQ(Value("SP2", "QAA", "2026-04"), "*") << "referred are too few to be told";
-  EXPECT_EQ(Value("SP2", "QBB", "2026-03"), "-") << "so few are registered that it is not told";
+  EXPECT_EQ(Value("SP2", "QBB", "2026-03"), "*") << "registered are too few to be told";
+  EXPECT_EQ(Value("SP2_REGISTERED", "QBB", "2026-02"), "-") << "its first list is of March";
   EXPECT_EQ(Value("SP2", "QCC", "2026-03"), "-") << "no practice";
   EXPECT_EQ(Value("SP2", "QAA"), "none") << "of months only";
+}
+
+// A list belongs to the ICB of its day, and what is a practice no more has none.
+TEST_F(AnalyticsTest, Inv42PatientListsStayWhereTheyWere) {
+  Journals all = Cohort();
+  all.Refer("d1", "e1", "QAA", "2026-03-01");
+  all.Decline("d1", "e1", "QAA", "2026-03-30");
+  all.ListPatients("A1", "QAA", "2026-03-01", 800);
+  all.ListPatients("A1", "QBB", "2026-03-01", 810);  // corrected after it moved
+  all.ListPatients("A1", "QBB", "2026-04-01", 900);
+  all.ListPatients("A2", "QAA", "2026-03-01", 7'000);
+  all.CloseAsPractice("A2");
+  ASSERT_NO_FATAL_FAILURE(Take(all));
+  EXPECT_EQ(Value("SP2_REGISTERED", "QAA", "2026-03"), "810");
+  EXPECT_EQ(Value("SP2_REGISTERED", "QBB", "2026-03"), "-");
+  EXPECT_EQ(Value("SP2_REGISTERED", "QBB", "2026-04"), "900");
+  EXPECT_EQ(Value("SP2_DECLINED", "QAA", "2026-03"), "*");
+  EXPECT_EQ(Value("SP2", "QAA", "2026-03"), "1") << "10 of 810: no decimal, and no declines";
 }
 
 TEST_F(AnalyticsTest, Inv42MoreReferredThanRegisteredIsNoShare) {

@@ -137,10 +137,10 @@ constexpr Measure kMeasures[] = {
      "denominator)",
      1, v1::UNIT_PEOPLE, Kind::kUpTo, "person referral",
      FETTLE_MONTHS
-     "SELECT $AREA, month.month, sum(l.patients), sum(l.patients) FROM month JOIN practice x ON "
-     "x.end_date = '' OR substr(x.end_date, 1, 7) >= month.month JOIN patient_list l ON "
-     "l.practice = x.code AND l.date = (SELECT max(date) FROM patient_list WHERE "
-     "practice = x.code AND substr(date, 1, 7) <= month.month) GROUP BY 1, 2"},
+     "SELECT $AREA, month.month, sum(x.patients), sum(x.patients) FROM month JOIN practice p ON "
+     "p.end_date = '' OR substr(p.end_date, 1, 7) >= month.month JOIN patient_list x ON "
+     "x.practice = p.code AND x.date = (SELECT max(date) FROM patient_list WHERE "
+     "practice = p.code AND date <= month.month || '-31') GROUP BY 1, 2"},
     {"SP2",
      "People referred to social prescribing in the financial year up to the end of the month, of "
      "those registered with a GP practice who did not decline it (PC-01)",
@@ -261,6 +261,9 @@ std::optional<std::string> Publish(Kind kind, const Cell& cell, bool national) {
   return std::nullopt;
 }
 
+// Of a smaller denominator, what rounding to 5 moves is more than half a tenth of a per cent.
+constexpr int64_t kOneDecimalFrom = 4'000;
+
 // Of months only.
 bool IsOfMonths(Kind kind) { return kind == Kind::kUpTo || kind == Kind::kShare; }
 
@@ -268,13 +271,13 @@ const Measure& MeasureOf(std::string_view id) {
   return *std::ranges::find_if(kMeasures, [&](const Measure& m) { return m.id == id; });
 }
 
-// PC-01 in percent, to one decimal, as its thresholds are (1.2 and 1.6). INV-42: who declined
-// leaves the denominator; too few to be told leave nothing. Nothing when nobody is registered, or
-// fewer than were referred: then the lists are not those of the people.
+// PC-01 in percent: one decimal, as its thresholds have (1.2 and 1.6), where the denominator bears
+// it. INV-42: who declined leaves the denominator; too few to be told do not. Nothing when nobody
+// is registered, or fewer are left than were referred: then the lists are not those of the people.
 std::optional<std::string> Share(const std::string& referred,
                                  const std::optional<std::string>& declined,
                                  const std::optional<std::string>& registered) {
-  if (referred == kSuppressed) return kSuppressed;
+  if (referred == kSuppressed || registered == kSuppressed) return kSuppressed;
   int64_t numerator = 0;
   int64_t less = 0;
   int64_t denominator = 0;
@@ -282,6 +285,9 @@ std::optional<std::string> Share(const std::string& referred,
   if (!registered.has_value() || !absl::SimpleAtoi(*registered, &denominator)) return std::nullopt;
   if (declined.has_value() && absl::SimpleAtoi(*declined, &less)) denominator -= less;
   if (denominator <= 0 || numerator > denominator) return std::nullopt;
+  if (denominator < kOneDecimalFrom) {
+    return absl::StrCat((numerator * 100 + denominator / 2) / denominator);
+  }
   const int64_t tenths = (numerator * 1'000 + denominator / 2) / denominator;
   return absl::StrCat(tenths / 10, ".", tenths % 10);
 }

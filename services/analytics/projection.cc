@@ -73,11 +73,10 @@ constexpr const char* kPlans = R"sql(
   CREATE TABLE plan_review(referral TEXT, date TEXT, PRIMARY KEY(referral, date)) WITHOUT ROWID;
 )sql";
 
-// Practices, and how many were registered with each on which day.
+// Practices, and how many were registered with each on which day, with its ICB of then.
 constexpr const char* kPatientLists = R"sql(
-  CREATE TABLE practice(code TEXT PRIMARY KEY, icb TEXT NOT NULL, end_date TEXT NOT NULL)
-    WITHOUT ROWID;
-  CREATE TABLE patient_list(practice TEXT, date TEXT, patients INTEGER NOT NULL,
+  CREATE TABLE practice(code TEXT PRIMARY KEY, end_date TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE patient_list(practice TEXT, date TEXT, icb TEXT NOT NULL, patients INTEGER NOT NULL,
                             PRIMARY KEY(practice, date)) WITHOUT ROWID;
 )sql";
 
@@ -122,9 +121,13 @@ absl::Status Projection::Open(sqlite::Database& db) {
   const std::pair<sqlite::Statement*, const char*> all[] = {
       {&s_.supersede, "INSERT OR REPLACE INTO superseded(person, survivor) VALUES(?, ?)"},
       {&s_.add_icb, "INSERT OR IGNORE INTO icb(code) VALUES(?)"},
-      {&s_.put_practice, "INSERT OR REPLACE INTO practice(code, icb, end_date) VALUES(?, ?, ?)"},
+      {&s_.put_practice, "INSERT OR REPLACE INTO practice(code, end_date) VALUES(?, ?)"},
+      {&s_.drop_practice, "DELETE FROM practice WHERE code=?"},
+      // The ICB stays the one with which the list came: later events of the practice repeat the
+      // list.
       {&s_.put_patient_list,
-       "INSERT OR REPLACE INTO patient_list(practice, date, patients) VALUES(?, ?, ?)"},
+       "INSERT INTO patient_list(practice, date, icb, patients) VALUES(?, ?, ?, ?) "
+       "ON CONFLICT DO UPDATE SET patients=excluded.patients"},
       {&s_.receive_referral,
        "INSERT INTO referral(id, person, icb, received_date) VALUES(?, ?, ?, ?)"},
       {&s_.locate_referral, "UPDATE referral SET icb=?2 WHERE id=?1 AND icb=''"},
@@ -225,15 +228,16 @@ absl::Status Projection::On(const Header& header, const person::v1::PersonEvent&
   if (organisation->kind() == person::v1::ORGANISATION_KIND_ICB) {
     return s_.add_icb.BindText(1, code).Run();
   }
-  if (organisation->kind() != person::v1::ORGANISATION_KIND_GP_PRACTICE) return absl::OkStatus();
-  FETTLE_RETURN_IF_ERROR(s_.put_practice.BindText(1, code)
-                             .BindText(2, organisation->icb())
-                             .BindText(3, organisation->end_date())
-                             .Run());
+  if (organisation->kind() != person::v1::ORGANISATION_KIND_GP_PRACTICE) {
+    return s_.drop_practice.BindText(1, code).Run();
+  }
+  FETTLE_RETURN_IF_ERROR(
+      s_.put_practice.BindText(1, code).BindText(2, organisation->end_date()).Run());
   if (!organisation->has_patient_list()) return absl::OkStatus();
   return s_.put_patient_list.BindText(1, code)
       .BindText(2, organisation->patient_list().date())
-      .BindInt(3, organisation->patient_list().patients())
+      .BindText(3, organisation->icb())
+      .BindInt(4, organisation->patient_list().patients())
       .Run();
 }
 

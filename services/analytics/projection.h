@@ -52,7 +52,7 @@ class Projection final : public journal::EventHandler {
 
   sqlite::Database* db_ = nullptr;
   struct Statements {
-    sqlite::Statement supersede, add_icb, put_practice, put_patient_list;
+    sqlite::Statement supersede, add_icb, put_practice, drop_practice, put_patient_list;
     sqlite::Statement receive_referral, locate_referral, start_referral, close_referral, count,
         retract, decline, take_back_decline, plan, drop_plan, review_plan;
     sqlite::Statement request_budget, activate_budget, post;

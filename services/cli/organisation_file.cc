@@ -40,7 +40,7 @@ constexpr std::array kKinds = {
     Kind{"network", FileKind::kNetwork, pv1::ORGANISATION_KIND_PRIMARY_CARE_NETWORK, 6},
     Kind{"network-member", FileKind::kNetworkMember, pv1::ORGANISATION_KIND_UNSPECIFIED, 10},
     Kind{"succession", FileKind::kSuccession, pv1::ORGANISATION_KIND_UNSPECIFIED, 2},
-    Kind{"patient-list", FileKind::kPatientList, pv1::ORGANISATION_KIND_UNSPECIFIED, 5},
+    Kind{"patient-list", FileKind::kPatientList, pv1::ORGANISATION_KIND_UNSPECIFIED, 0},
 };
 
 // Columns of a file of patient lists, in the order in which they are read.

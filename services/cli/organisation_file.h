@@ -16,7 +16,7 @@
 //   1 ODS code            2 ODS code of the successor
 // Patients registered with practices (gp-reg-pat-prac-all), by the names in the first line, because
 // other columns come and go between them: CODE, EXTRACT_DATE (01APR2026), SEX and AGE (both ALL:
-// others are skipped), NUMBER_OF_PATIENTS.
+// others are skipped), NUMBER_OF_PATIENTS. One edition a file.
 #ifndef FETTLE_SERVICES_CLI_ORGANISATION_FILE_H_
 #define FETTLE_SERVICES_CLI_ORGANISATION_FILE_H_
 

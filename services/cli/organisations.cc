@@ -118,15 +118,16 @@ void AddOrganisationCommands(CLI::App& app, Connection& connection, int& code) {
       "Load a published CSV file of the Organisation Data Service. May be repeated; a line that "
       "breaks a rule is reported and the others are taken. Load boards first, then what names "
       "them: icb, sub-icb-location, gp-practice, nhs-trust, site, network, network-member, "
-      "succession; patient-list is Patients Registered at a GP Practice, the oldest first. Exit "
-      "code 1 when a line was refused.");
+      "succession; patient-list is Patients Registered at a GP Practice, one edition a file, the "
+      "oldest first. Exit code 1 when a line was refused.");
   load->add_option("file", options->path, "The file, as published: CSV, with or without a header")
       ->required();
   load->add_option("--as", options->kind, "What its lines are")
       ->required()
       ->check(CLI::IsMember(FileKindWords()));
   load->add_option("--icb", options->icbs,
-                   "Only organisations of this ICB (ODS code); may be repeated")
+                   "Only organisations of this ICB (ODS code); may be repeated. Files that name no "
+                   "ICB are taken whole")
       ->allow_extra_args(false);
   load->add_flag("--check", options->check,
                  "Only report what the file itself breaks; send nothing");

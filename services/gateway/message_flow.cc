@@ -258,6 +258,9 @@ http::Task<absl::Status> MessageFlow::UpdatePerson(const Taken& taken, std::stri
   update.set_request_id(StepId(taken.headers, "update-person"));
   update.set_person_id(referral->response.referral().person_id());
   FillPerson(taken.mapped, taken.partner, taken.headers, update);
+  // A message has the adjustments that its sender knows of: they would take the place of all needs
+  // that are recorded.
+  update.mutable_demographics()->clear_profile();
   const auto start_update = [&](auto* context, auto* response, auto done) {
     parts_.person->async()->UpdatePerson(context, &update, response, std::move(done));
   };

@@ -15,6 +15,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/access/issuer.h"
@@ -535,6 +536,18 @@ TEST_F(MessageFlowTest, UpdateBringsDetailsAndDemographics) {
   EXPECT_THAT(recorder_.calls, ElementsAre("FindPartnerMessage", "ProvideMissingDetails",
                                            "GetReferral", "UpdatePerson", "ProvideMissingDetails"));
   EXPECT_EQ(Sent<person::v1::UpdatePersonRequest>("UpdatePerson").person_id(), kPersonId);
+
+  // The adjustments that a sender knows of take no recorded need away; somebody new has them.
+  request_.body = absl::StrReplaceAll(request_.body, {{"\"SS\"", "\"RA\""}});
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_FALSE(Sent<person::v1::UpdatePersonRequest>("UpdatePerson").demographics().has_profile());
+  SetWorkflow("new", "active");
+  request_.body = absl::StrReplaceAll(request_.body, {{"\"SS\"", "\"RA\""}});
+  EXPECT_EQ(Send(), kTaken);
+  EXPECT_EQ(
+      Sent<person::v1::EnsurePersonRequest>("EnsurePerson").demographics().profile().needs_size(),
+      1);
+  SetWorkflow("update", "on-hold");
 
   recorder_.refusals["ProvideMissingDetails"] = {base::Refuse(
       absl::StatusCode::kFailedPrecondition, "PARTNER_MESSAGE_OUTDATED", "a later one is known")};

@@ -57,9 +57,10 @@ inline constexpr CodeRow<referral::v1::RiskKind> kRisks[] = {
     {"to-self", referral::v1::RISK_KIND_TO_SELF},
     {"other", referral::v1::RISK_KIND_OTHER},
 };
-// Codes of such flags that say that there is nothing: the scene is safe, or not known to be
-// anything; no safeguarding issues identified.
-inline constexpr std::string_view kNoRisks[] = {"S", "UNK", "861931000000100"};
+// Category and code of flags that say that there is nothing to be careful of: the scene is safe, or
+// nothing is known of it; no safeguarding issues identified.
+inline constexpr std::pair<std::string_view, std::string_view> kNoRisks[] = {
+    {"SS", "S"}, {"SS", "UNK"}, {"SG", "861931000000100"}};
 // A flag that says how others must act for the person.
 inline constexpr std::string_view kReasonableAdjustmentFlag = "RA";
 // Of a Condition: the chief complaint.

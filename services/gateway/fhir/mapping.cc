@@ -143,6 +143,15 @@ class Mapper {
     return message_.Resolve(reader_, from, path, type);
   }
 
+  // The first of a list of references that names a resource of the type.
+  const json::value* FirstOf(const json::value* from, std::string_view list,
+                             std::string_view type) {
+    for (size_t i = 0; i < reader_.Items(from, list).size(); ++i) {
+      if (const json::value* found = Resolve(from, base::Concat(list, ".", i), type)) return found;
+    }
+    return nullptr;
+  }
+
   // The item of a list whose `use` is the preferred one, else the first.
   const json::value* Pick(const json::value* from, std::string_view list, std::string_view use) {
     const json::array& items = reader_.Items(from, list);
@@ -196,10 +205,10 @@ class Mapper {
 
   // Of a practitioner who is named in the place of the practice, the one they work for.
   const json::value* GpPractice() {
-    constexpr std::string_view kGp = "generalPractitioner.0";
-    if (const json::value* practice = Resolve(patient_, kGp, "Organization")) return practice;
-    const json::value* role = Resolve(patient_, kGp, "PractitionerRole");
-    if (role == nullptr) role = RoleOf(Resolve(patient_, kGp, "Practitioner"));
+    constexpr std::string_view kGp = "generalPractitioner";
+    if (const json::value* practice = FirstOf(patient_, kGp, "Organization")) return practice;
+    const json::value* role = FirstOf(patient_, kGp, "PractitionerRole");
+    if (role == nullptr) role = RoleOf(FirstOf(patient_, kGp, "Practitioner"));
     return Resolve(role, "organization", "Organization");
   }
 
@@ -207,7 +216,8 @@ class Mapper {
     const json::value* address = Pick(patient_, "address", "home");
     std::vector<std::string> lines;
     for (const json::value& line : reader_.Items(address, "line")) {
-      lines.push_back(Text(&line, ""));
+      std::string text = Text(&line, "");
+      if (!text.empty()) lines.push_back(std::move(text));
     }
     for (const std::string_view part : {"city", "district"}) {
       std::string place = Text(address, part);
@@ -215,13 +225,15 @@ class Mapper {
           lines, [&](const std::string& line) { return absl::EqualsIgnoreCase(line, place); });
       if (!place.empty() && !is_there) lines.push_back(std::move(place));
     }
-    if (lines.empty()) lines.push_back(Text(address, "text"));
+    if (std::string text = Text(address, "text"); lines.empty() && !text.empty()) {
+      lines.push_back(std::move(text));
+    }
     const bool fit =
         lines.size() <= kAddressLinesMax && std::ranges::all_of(lines, [](const std::string& line) {
           return base::CountCharacters(line) <= kAddressLineCharactersMax;
         });
     for (std::string& line : fit ? lines : Refilled(lines)) {
-      if (!line.empty()) mapped_.demographics.add_address_lines()->set_text(std::move(line));
+      mapped_.demographics.add_address_lines()->set_text(std::move(line));
     }
   }
 
@@ -276,16 +288,19 @@ class Mapper {
   // Of those that are not too long.
   std::string LowestRank(const std::vector<const json::array*>& lists, std::string_view system,
                          int characters_max) {
-    int64_t best = std::numeric_limits<int64_t>::max();
+    int64_t best = 0;
     std::string value;
     for (const json::array* list : lists) {
       for (const json::value& telecom : *list) {
         if (Text(&telecom, "system") != system) continue;
+        // Those without a rank come behind those that have one.
         const json::value* rank = reader_.Find(&telecom, "rank");
-        const int64_t order = rank != nullptr && rank->is_int64() ? rank->get_int64() : best - 1;
-        if (!value.empty() && order >= best) continue;
+        const int64_t order = rank != nullptr && rank->is_int64()
+                                  ? rank->get_int64()
+                                  : std::numeric_limits<int64_t>::max();
         std::string found = Text(&telecom, "value");
-        if (base::CountCharacters(found) > characters_max) continue;
+        const bool fits = !found.empty() && base::CountCharacters(found) <= characters_max;
+        if (!fits || (!value.empty() && order >= best)) continue;
         best = order;
         value = std::move(found);
       }
@@ -311,6 +326,7 @@ class Mapper {
     std::string contact = LowestRank({&reader_.Items(practitioner, "telecom")}, "phone",
                                      kReferrerContactCharactersMax);
     if (contact.empty()) contact = Text(message_.header(), "source.contact.value");
+    if (base::CountCharacters(contact) > kReferrerContactCharactersMax) contact.clear();
     if (!contact.empty()) referrer.mutable_contact()->set_text(contact);
 
     referrer.set_service(
@@ -347,7 +363,8 @@ class Mapper {
   void MapReason() {
     std::string reason = Text(request_, "reasonCode.0.text");
     if (reason.empty()) reason = Text(request_, "reasonCode.0.coding.0.display");
-    if (reason.empty()) reason = WordsOf(ReasonCondition());
+    // An update that says nothing of the reason leaves the one that is known.
+    if (reason.empty() && message_.action() == Action::kNew) reason = WordsOf(ReasonCondition());
     if (!reason.empty()) {
       mapped_.details.mutable_reason()->mutable_text()->set_text(
           CutCharacters(std::move(reason), kReasonCharactersMax));
@@ -374,10 +391,9 @@ class Mapper {
   // BaRS senders say why in a Condition: the one that the request names, or that its care plan
   // addresses, else the chief complaint.
   const json::value* ReasonCondition() {
-    if (const json::value* named = Resolve(request_, "reasonReference.0", "Condition"))
-      return named;
-    const json::value* plan = Resolve(request_, "basedOn.0", "CarePlan");
-    if (const json::value* addressed = Resolve(plan, "addresses.0", "Condition")) return addressed;
+    if (const json::value* named = FirstOf(request_, "reasonReference", "Condition")) return named;
+    const json::value* plan = FirstOf(request_, "basedOn", "CarePlan");
+    if (const json::value* addressed = FirstOf(plan, "addresses", "Condition")) return addressed;
     for (const json::value* resource : message_.resources()) {
       if (Text(resource, "resourceType") == "Condition" &&
           Text(resource, "category.0.coding.0.code") == kChiefComplaint) {
@@ -402,7 +418,10 @@ class Mapper {
       }
       const referral::v1::RiskKind* kind = Lookup(kRisks, category);
       if (kind == nullptr || mapped_.details.risks_size() == kRisksMax) continue;
-      if (std::ranges::count(kNoRisks, Text(resource, "code.coding.0.code")) > 0) continue;
+      const bool is_none = std::ranges::any_of(kNoRisks, [&](const auto& none) {
+        return category == none.first && Text(resource, "code.coding.0.code") == none.second;
+      });
+      if (is_none && Text(resource, "code.text").empty()) continue;
       referral::v1::Risk& risk = *mapped_.details.add_risks();
       risk.set_kind(*kind);
       if (!words.empty()) {

@@ -369,6 +369,21 @@ TEST(MapMessage, AddressesFillTheLinesThatThereAre) {
               ElementsAre("a, b, c, d, e, f"));
 }
 
+// INV-161.
+TEST(MapMessage, ARankGoesBeforeNone) {
+  json::value bundle = Published();
+  json::object& patient = Resource(bundle, "Patient");
+  patient["telecom"] = {{{"system", "phone"}, {"value", "01"}},
+                        {{"system", "phone"}, {"value", "02"}, {"rank", 2}},
+                        {{"system", "phone"}, {"value", ""}, {"rank", 1}}};
+  json::object nameless;
+  nameless["telecom"] = json::array{json::object{{"system", "phone"}, {"value", "03"}}};
+  patient["contact"] = json::array{nameless};
+  EXPECT_EQ(Map(bundle)->demographics.telephone().text(), "02");
+  patient["telecom"].as_array().erase(patient["telecom"].as_array().begin() + 1);
+  EXPECT_EQ(Map(bundle)->demographics.telephone().text(), "01") << "the first of equals";
+}
+
 TEST(MapMessage, ANumberThatIsTooLongLeavesTheNext) {
   json::value bundle = Published();
   Resource(bundle, "Patient")["telecom"] = {
@@ -413,6 +428,8 @@ TEST(MapMessage, ReasonOfACondition) {
   Resource(bundle, "CarePlan").erase("addresses");
   Resource(bundle, "ServiceRequest")["reasonReference"] = lives_alone;
   EXPECT_EQ(reason(), "Lives alone");
+  SetReason(bundle, "update");
+  EXPECT_EQ(reason(), "") << "an update leaves the reason that is known";
   Resource(bundle, "ServiceRequest")["reasonCode"] = {{{"text", "Asked for company"}}};
   EXPECT_EQ(reason(), "Asked for company");
 }
@@ -436,6 +453,10 @@ TEST(MapMessage, FlagsAreRisksOrAdjustmentsOrNothing) {
     mapped = Map(bundle);
     EXPECT_EQ(mapped->details.risks_size(), 0) << category;
     EXPECT_FALSE(mapped->demographics.has_profile());
+    flag["code"].as_object()["text"] = "A dog that bites";
+    EXPECT_EQ(Map(bundle)->details.risks_size(), 1) << "words say more than the code";
+    set(category == std::string("SG") ? "SS" : "SG", code, "Something");
+    EXPECT_EQ(Map(bundle)->details.risks_size(), 1) << "a code of another list";
   }
   set("SG", "1", std::string(501, 'x'));
   for (int i = 1; i <= 20; ++i) AddEntry(bundle, i, flag);

@@ -25,7 +25,8 @@ struct Fault {
 // What is known of a code: null when it is not.
 using Lookup = std::function<const v1::Organisation*(const std::string& ods_code)>;
 
-std::optional<Fault> FaultOf(const v1::Organisation& organisation, const Lookup& known) {
+std::optional<Fault> FaultOf(const v1::Organisation& organisation, const std::string& today,
+                             const Lookup& known) {
   const std::string& own = organisation.ods_code();
   if (!organisation.end_date().empty() && organisation.end_date() < organisation.start_date()) {
     return Fault{"end_date", "ENDS_BEFORE_START", "a date not before start_date"};
@@ -55,6 +56,9 @@ std::optional<Fault> FaultOf(const v1::Organisation& organisation, const Lookup&
   }
   if (organisation.has_patient_list() && organisation.kind() != v1::ORGANISATION_KIND_GP_PRACTICE) {
     return Fault{"patient_list", "NOT_A_PRACTICE", "a patient list of a GP practice alone"};
+  }
+  if (organisation.patient_list().date() > today) {
+    return Fault{"patient_list.date", "DATE_IN_FUTURE", "a date not after today"};
   }
   return std::nullopt;
 }
@@ -121,7 +125,8 @@ class Loading {
       if (organisation.successors().empty()) {
         *organisation.mutable_successors() = before->successors();
       }
-      if (!organisation.has_patient_list() && before->has_patient_list()) {
+      if (!organisation.has_patient_list() && before->has_patient_list() &&
+          organisation.kind() == v1::ORGANISATION_KIND_GP_PRACTICE) {
         *organisation.mutable_patient_list() = before->patient_list();
       }
     }
@@ -181,7 +186,7 @@ class Loading {
 
   std::optional<Fault> Put(v1::Organisation organisation) {
     std::optional<Fault> fault =
-        FaultOf(organisation, [this](const std::string& code) { return Known(code); });
+        FaultOf(organisation, today_, [this](const std::string& code) { return Known(code); });
     if (fault.has_value()) return fault;
     const v1::Organisation* before = Known(organisation.ods_code());
     if (before != nullptr && Same(*before, organisation)) {
@@ -256,8 +261,9 @@ PersonRules::Decided<v1::RegisterOrganisationResponse> PersonRules::Decide(
     const base::View& view, const v1::RegisterOrganisationRequest& request,
     const base::Context& context) {
   const v1::Organisation& organisation = request.organisation();
-  if (const std::optional<Fault> fault = FaultOf(
-          organisation, [&](const std::string& code) { return OrganisationIn(view, code); })) {
+  if (const std::optional<Fault> fault =
+          FaultOf(organisation, context.today,
+                  [&](const std::string& code) { return OrganisationIn(view, code); })) {
     return base::InvalidField("organisation." + fault->field, fault->reason, fault->accepted);
   }
   base::Decision<v1::RegisterOrganisationResponse> decision;

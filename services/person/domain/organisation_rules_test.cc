@@ -217,13 +217,14 @@ TEST_F(OrganisationTest, OrganisationsAreListedByWhatTheyBelongTo) {
 TEST_F(OrganisationTest, APracticeHasTheNewestPatientList) {
   v1::LoadOrganisationsRequest load;
   AddLine(load, "B2002", "2010-04-01", "");
-  AddPatientList(load, "B2002", "2026-04-01", 3898);
-  AddPatientList(load, "B2002", "2026-03-01", 3900);
-  AddPatientList(load, "B2002", "2026-04-01", 3898);
-  AddPatientList(load, "B9999", "2026-04-01", 1);
-  AddPatientList(load, "QWO", "2026-04-01", 1);
+  AddPatientList(load, "B2002", "2024-04-01", 3898);
+  AddPatientList(load, "B2002", "2024-03-01", 3900);
+  AddPatientList(load, "B2002", "2024-04-01", 3898);
+  AddPatientList(load, "B9999", "2024-04-01", 1);
+  AddPatientList(load, "QWO", "2024-04-01", 1);
   // The other files say nothing of it.
   AddLine(load, "B2002", "2010-05-01", "");
+  AddPatientList(load, "B2002", "2052-04-01", 1);
   auto done = Load(load);
   ASSERT_THAT(done, IsDone());
   std::vector<std::string> refused;
@@ -231,19 +232,31 @@ TEST_F(OrganisationTest, APracticeHasTheNewestPatientList) {
     refused.push_back(absl::StrCat(refusal.line(), " ", refusal.reason()));
   }
   EXPECT_THAT(refused, testing::ElementsAre("3 PATIENT_LIST_OUTDATED", "5 ORGANISATION_NOT_KNOWN",
-                                            "6 NOT_A_PRACTICE"));
+                                            "6 NOT_A_PRACTICE", "8 DATE_IN_FUTURE"));
   EXPECT_EQ(done->response.unchanged(), 1);
   v1::GetOrganisationRequest get;
   get.set_ods_code("B2002");
   const auto practice = journal.Ask(get);
   ASSERT_TRUE(practice.ok()) << practice.status();
   EXPECT_EQ(practice->organisation().start_date(), "2010-05-01");
-  EXPECT_EQ(practice->organisation().patient_list().date(), "2026-04-01");
+  EXPECT_EQ(practice->organisation().patient_list().date(), "2024-04-01");
   EXPECT_EQ(practice->organisation().patient_list().patients(), 3898);
 
   v1::RegisterOrganisationRequest other = Organisation("T0001", v1::ORGANISATION_KIND_NHS_TRUST);
-  other.mutable_organisation()->mutable_patient_list()->set_date("2026-04-01");
+  other.mutable_organisation()->mutable_patient_list()->set_date("2024-04-01");
   EXPECT_THAT(journal.When(other), RefusedField("organisation.patient_list", "NOT_A_PRACTICE"));
+  other.mutable_organisation()->set_kind(v1::ORGANISATION_KIND_GP_PRACTICE);
+  other.mutable_organisation()->mutable_patient_list()->set_date("2052-04-01");
+  EXPECT_THAT(journal.When(other),
+              RefusedField("organisation.patient_list.date", "DATE_IN_FUTURE"));
+
+  // What is a practice no more has no list.
+  v1::LoadOrganisationsRequest changed;
+  AddLine(changed, "B2002", "2010-05-01", "").set_kind(v1::ORGANISATION_KIND_OTHER);
+  done = Load(changed);
+  ASSERT_THAT(done, IsDone());
+  EXPECT_EQ(done->response.refusals_size(), 0);
+  EXPECT_FALSE(journal.Ask(get)->organisation().has_patient_list());
 }
 
 TEST_F(OrganisationTest, AnOrganisationHasOnlySoManySuccessors) {
