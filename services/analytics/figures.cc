@@ -261,7 +261,7 @@ std::optional<std::string> Publish(Kind kind, const Cell& cell, bool national) {
   return std::nullopt;
 }
 
-// Of a smaller denominator, what rounding to 5 moves is more than half a tenth of a per cent.
+// The rounded denominator from which the profile lets a per cent claim its first decimal.
 constexpr int64_t kOneDecimalFrom = 4'000;
 
 // Of months only.
